@@ -1,0 +1,5 @@
+"""`python -m hotfolder` is the command `hotfolder`."""
+
+from hotfolder.cli import main
+
+main()

@@ -1,0 +1,9 @@
+"""One file a kind, found by scanning this folder. Importing it imports no torch."""
+
+import sys
+
+from hotfolder.capabilities.base import CAPABILITIES
+
+CAPABILITIES.discover(sys.modules[__name__])
+
+__all__ = ["CAPABILITIES"]

@@ -1,0 +1,76 @@
+"""What a capability is: a kind of job in one file.
+
+A capability sees only its context and returns results; it opens no file and no database. It is imported by the
+service too, so torch, diffusers and transformers are imported inside `run`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+from PIL import Image
+
+from hotfolder.registry import Registry
+from hotfolder.spec import JobSpec, Options, Planned
+
+CAPABILITIES: Registry[type["Capability"]] = Registry("kind")
+
+
+class Pool(Protocol):
+    """Hands out models by name, loading them when they are not in memory."""
+
+    def use(self, name: str) -> Any:
+        """Return the ready family wrapper of a registry entry; raises JobError."""
+        ...
+
+
+@dataclass(frozen=True)
+class Context:
+    """Everything a run may touch. `progress(step, of)` tells how far the current picture is."""
+
+    spec: JobSpec
+    options: Any
+    planned: tuple[Planned, ...]
+    model: str
+    pool: Pool
+    progress: Callable[[int, int], None]
+    image: Image.Image | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """One finished picture: sRGB, mode RGB, RGBA or L, 8 bits a channel.
+
+    `facts` holds what was really used (steps, guidance, sampler, prompt_tokens, model_hash ...), in catalog names.
+    """
+
+    image: Image.Image
+    planned: Planned
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class Capability(ABC):
+    """A kind of job. Subclasses set the class variables and register themselves by being defined."""
+
+    kind: ClassVar[str]
+    aliases: ClassVar[tuple[str, ...]] = ()
+    Options: ClassVar[type[Options]] = Options
+    uses: ClassVar[frozenset[str]]
+    """The common keys that mean something to this kind, besides those that mean something to every kind."""
+    needs: ClassVar[frozenset[str]] = frozenset()
+    """The common keys without which a job waits: `prompt`, `image`."""
+    source_type: ClassVar[str]
+    """IPTC digital source type of its pictures: trainedAlgorithmicMedia, algorithmicallyEnhanced ..."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        CAPABILITIES.add(cls.kind, cls)
+
+    @classmethod
+    def check(cls, spec: JobSpec, options: Any, image_size: tuple[int, int] | None) -> None:
+        """Refuse before the GPU runs what cannot work; raises RejectedInput. `image_size` is (width, height)."""
+
+    @abstractmethod
+    def run(self, context: Context) -> Iterator[Result]:
+        """Yield the results one by one; raises JobError."""

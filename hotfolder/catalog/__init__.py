@@ -1,0 +1,1 @@
+"""The SQLite catalog: the queue, the pictures and how both are written."""

@@ -1,0 +1,79 @@
+"""The catalog's tables, as migrations. Public names: the tables and columns that users query in Datasette.
+
+Times are ISO-8601 UTC text, durations seconds. Integers that may pass 2**63 (seeds) are text.
+`outputs` is the protocol's own table: names and hashes reserved before anything appears in outbox.
+"""
+
+import sqlite3
+
+MIGRATIONS: list[str] = [
+    """
+    create table drops(
+      id text primary key, hot_folder text not null, name text not null,
+      state text not null check(state in('waiting','claimed','done','failed','cancelled')),
+      files text not null check(json_valid(files)), created_at text not null, finished_at text);
+    create table jobs(
+      id integer primary key autoincrement, drop_id text not null references drops(id),
+      state text not null check(state in('waiting','queued','running','publishing','done','failed','cancelled')),
+      kind text not null, hot_folder text not null, name text not null, priority integer not null default 0,
+      spec text not null check(json_valid(spec)), planned text not null check(json_valid(planned)),
+      source_path text, model text not null default '', position integer not null,
+      attempts integer not null default 0, strikes integer not null default 0, requeues integer not null default 0,
+      not_before_s real not null default 0,
+      created_at text not null, started_at text, finished_at text, run_s real, load_s real,
+      wait_reason text, error text);
+    create index jobs_queue on jobs(state, priority, position);
+    create index jobs_drop on jobs(drop_id);
+    create index jobs_started on jobs(priority, position) where state not in ('waiting','queued');
+    create table outputs(
+      job_id integer not null references jobs(id), idx integer not null, role text not null,
+      path text not null, name_key text not null unique, sha256 text not null, bytes integer not null,
+      facts text not null check(json_valid(facts)), published integer not null default 0,
+      primary key(job_id, idx));
+    create table images(
+      id text primary key, job_id integer references jobs(id), path text not null unique, sha256 text not null,
+      pixel_sha256 text not null, width integer not null, height integer not null, format text not null,
+      kind text not null, prompt text, negative_prompt text, caption text, tags text, seed text, seed_locked integer,
+      model text, profile text, loras text, steps integer, guidance real, sampler text, rating integer,
+      review text check(review in('keep','reject')), parent_path text, prompt_tokens integer, peak_vram_mb real,
+      energy_wh real, created_at text not null);
+    create index images_created on images(created_at);
+    create index images_job on images(job_id);
+    create index images_pixels on images(pixel_sha256);
+    create index images_sha on images(sha256);
+    create table detections(
+      id integer primary key, job_id integer references jobs(id), image_path text not null, label text not null,
+      score real not null, x0 real not null, y0 real not null, x1 real not null, y1 real not null);
+    create table models(
+      name text primary key, family text, path text, sha256 text, bytes integer, licence text, trigger_words text);
+    create virtual table images_fts using fts5(
+      prompt, negative_prompt, caption, tags, content='images', content_rowid='rowid');
+    create trigger images_fts_insert after insert on images begin
+      insert into images_fts(rowid, prompt, negative_prompt, caption, tags)
+      values (new.rowid, new.prompt, new.negative_prompt, new.caption, new.tags);
+    end;
+    create trigger images_fts_delete after delete on images begin
+      insert into images_fts(images_fts, rowid, prompt, negative_prompt, caption, tags)
+      values ('delete', old.rowid, old.prompt, old.negative_prompt, old.caption, old.tags);
+    end;
+    create trigger images_fts_update after update on images begin
+      insert into images_fts(images_fts, rowid, prompt, negative_prompt, caption, tags)
+      values ('delete', old.rowid, old.prompt, old.negative_prompt, old.caption, old.tags);
+      insert into images_fts(rowid, prompt, negative_prompt, caption, tags)
+      values (new.rowid, new.prompt, new.negative_prompt, new.caption, new.tags);
+    end;
+    """,
+]
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the schema to this version, each step in one transaction. `user_version` counts the steps applied.
+
+    Raises:
+        ValueError: the catalog was written by a newer version.
+    """
+    applied = connection.execute("pragma user_version").fetchone()[0]
+    if applied > len(MIGRATIONS):
+        raise ValueError(f"the catalog has version {applied}; this hotfolder knows versions up to {len(MIGRATIONS)}")
+    for version, script in enumerate(MIGRATIONS[applied:], start=applied + 1):
+        connection.executescript(f"begin immediate; {script} pragma user_version = {version}; commit;")
