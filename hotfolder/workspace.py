@@ -1,0 +1,232 @@
+"""Where everything lies, who holds it, and when to refuse to start."""
+
+import contextlib
+import os
+import sys
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from hotfolder import atomic, settings
+from hotfolder.errors import AlreadyRunning, ConfigError
+from hotfolder.settings import Settings
+
+HOT_FOLDERS = (
+    "generate edit inpaint outpaint upscale caption detect mask cutout expand pipeline rerun vary".split()
+)  # fmt: skip
+MODEL_FOLDERS = "loras checkpoints upscalers controlnets ip-adapters embeddings".split()
+NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "afpfs", "9p"}
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folders of one workspace, as SPEC of the README's "The workspace" lists them."""
+
+    root: Path
+    settings: Settings
+
+    @cached_property
+    def inbox(self) -> Path:
+        return self._placed(self.settings.inbox, "inbox")
+
+    @cached_property
+    def outbox(self) -> Path:
+        return self._placed(self.settings.outbox, "outbox")
+
+    @property
+    def done(self) -> Path:
+        return self.root / "done"
+
+    @property
+    def failed(self) -> Path:
+        return self.root / "failed"
+
+    @property
+    def wildcards(self) -> Path:
+        return self.root / "wildcards"
+
+    @property
+    def profiles(self) -> Path:
+        return self.root / "profiles"
+
+    @property
+    def models(self) -> Path:
+        return self.root / "models"
+
+    @property
+    def catalog(self) -> Path:
+        return self.root / "catalog.db"
+
+    @property
+    def private(self) -> Path:
+        return self.root / ".hotfolder"
+
+    @property
+    def work(self) -> Path:
+        return self.private / "work"
+
+    @property
+    def control(self) -> Path:
+        return self.private / "control"
+
+    @property
+    def now(self) -> Path:
+        """What the service is doing this moment: JSON, rewritten at most twice a second."""
+        return self.private / "now.json"
+
+    def _placed(self, setting: str | None, name: str) -> Path:
+        return Path(os.path.normpath(self.root / setting)) if setting else self.root / name
+
+    def locate(self, name: str, beside: Path | None = None) -> Path | None:
+        """Return the file a user named: relative to `beside`, else to the workspace; None while it is not there.
+
+        Raises:
+            ConfigError: the name leads outside the workspace and the configured inbox and outbox.
+        """
+        allowed = [folder.resolve() for folder in (self.root, self.inbox, self.outbox)]
+        if "\0" in name or Path(name).is_absolute() or name.startswith("~") or "://" in name or "\\" in name:
+            raise ConfigError(f"`{name}` is not a path inside the workspace; name files relative to it")
+        for base in (beside, self.root):
+            if base is None:
+                continue
+            path = Path(os.path.normpath(base / name))
+            if not any(path.resolve().is_relative_to(folder) for folder in allowed):
+                raise ConfigError(f"`{name}` leads out of the workspace; name files inside it")
+            if path.resolve().is_relative_to(self.private.resolve()):
+                raise ConfigError(f"`{name}` is hotfolder's own; name a picture in inbox/, done/ or outbox/")
+            if path.is_file():
+                return path
+        return None
+
+    def relative(self, path: Path) -> str:
+        """Return how the catalog writes a path: relative to the workspace, outbox and inbox under these names."""
+        for folder, name in ((self.outbox, "outbox"), (self.inbox, "inbox"), (self.root, "")):
+            if path.is_relative_to(folder):
+                return (Path(name) / path.relative_to(folder)).as_posix()
+        raise ValueError(f"{path} is not in the workspace {self.root}")
+
+    def absolute(self, relative: str) -> Path:
+        """Undo `relative`."""
+        first, _, rest = relative.partition("/")
+        return {"outbox": self.outbox, "inbox": self.inbox}.get(first, self.root / first) / rest
+
+
+def open_workspace(root: Path, profile: str | None = None) -> Workspace:
+    """Return the workspace at `root`, its settings read; `profile` overrides the settings' own.
+
+    Raises:
+        ConfigError: there is no workspace, or its settings or folders cannot work.
+    """
+    root = root.absolute()
+    if not (root / "hotfolder.yaml").is_file():
+        raise ConfigError(f"{root} is not a workspace (no hotfolder.yaml in it); make one: hotfolder init {root}")
+    loaded = settings.load(root / "hotfolder.yaml")
+    if profile:
+        loaded = loaded.model_copy(update={"profile": profile})
+    return Workspace(root, loaded)
+
+
+def init(root: Path) -> Workspace:
+    """Make `root` a workspace; what is already there stays as it is."""
+    root = root.absolute()
+    atomic.make_folders(root)
+    if not (root / "hotfolder.yaml").exists():
+        (root / "hotfolder.yaml").write_text(settings.template(), encoding="utf-8")
+    workspace = open_workspace(root)
+    plain = [workspace.done, workspace.failed, workspace.wildcards, workspace.profiles, root / "jobs"]
+    folders = [*(workspace.inbox / name for name in HOT_FOLDERS), workspace.outbox, *plain]
+    for folder in [*folders, *(workspace.models / name for name in MODEL_FOLDERS)]:
+        atomic.make_folders(folder)
+    make_private(workspace)
+    return workspace
+
+
+def make_private(workspace: Workspace) -> None:
+    """Create `.hotfolder/`, readable by its owner alone, and its marker."""
+    workspace.private.mkdir(mode=0o700, exist_ok=True)
+    for folder in (workspace.work, workspace.control, workspace.private / "thumbs", workspace.private / "logs"):
+        folder.mkdir(exist_ok=True)
+    marker = workspace.private / "marker"
+    if not marker.exists():
+        atomic.write(marker, f"{uuid.uuid4()}\n".encode())
+
+
+def refuse_bad_folders(workspace: Workspace) -> None:
+    """Raise ConfigError, one sentence, where the folders would make hotfolder eat its own or lose files."""
+    places = {name: getattr(workspace, name).resolve() for name in ("inbox", "outbox", "done", "failed", "private")}
+    for name in ("inbox", "outbox"):
+        if not places[name].is_dir():
+            raise ConfigError(f"{name} is set to {places[name]}, which is not there; mount or create it, then start")
+    for name in ("done", "failed"):
+        if not places[name].is_relative_to(workspace.root.resolve()):
+            raise ConfigError(f"{name}/ is a link out of the workspace, to {places[name]}; replace it by a folder")
+    for one, path in places.items():
+        for other, outer in places.items():
+            if one != other and path.is_relative_to(outer):
+                raise ConfigError(f"{one} ({path}) lies in {other} ({outer}); results would be taken for new files")
+    own = {"Python": Path(sys.prefix), "hotfolder's code": Path(__file__).parent, "models/": workspace.models}
+    for name in ("inbox", "outbox"):
+        for what, path in own.items():
+            if path.resolve().is_relative_to(places[name]) or places[name].is_relative_to(path.resolve()):
+                raise ConfigError(f"{name} ({places[name]}) and {what} ({path}) lie in each other; move {name}")
+    kind = file_system(workspace.root)
+    if kind in NETWORK_FILE_SYSTEMS:
+        raise ConfigError(
+            f"the workspace {workspace.root} is on a network disk ({kind}), where SQLite loses data; keep the "
+            "workspace on a local disk and set `inbox:` and `outbox:` to the network folders"
+        )
+
+
+def file_system(path: Path) -> str:
+    """Return the type of the file system that holds `path` ("ext4", "nfs4"), "" where it cannot be told."""
+    mounts = Path("/proc/self/mounts")
+    if not mounts.exists():
+        return ""
+    best, kind = "", ""
+    for line in mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+        _, where, what, *_ = line.split(" ")
+        where = where.replace("\\040", " ")
+        if path.resolve().is_relative_to(where) and len(where) >= len(best):
+            best, kind = where, what
+    return kind
+
+
+@contextlib.contextmanager
+def hold(workspace: Workspace) -> Iterator[None]:
+    """Be the only hotfolder on this workspace; the operating system lets go when the process dies.
+
+    Raises:
+        AlreadyRunning: another one holds it.
+    """
+    lock = FileLock(workspace.private / "lock")
+    pid_file = workspace.private / "pid"
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        pid = pid_file.read_text().strip() if pid_file.exists() else "unknown"
+        raise AlreadyRunning(
+            f"another hotfolder (process {pid}) runs on {workspace.root}; `hotfolder stop` ends it"
+        ) from None
+    try:
+        pid_file.write_text(f"{os.getpid()}\n")
+        yield
+    finally:
+        pid_file.unlink(missing_ok=True)
+        lock.release()
+
+
+def is_running(workspace: Workspace) -> bool:
+    """Say whether a hotfolder holds this workspace now."""
+    if not (workspace.private / "lock").exists():
+        return False
+    lock = FileLock(workspace.private / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    return False
