@@ -50,7 +50,9 @@ class JobSpec(Strict):
     """One resolved job. `None` means "not given": the profile and the model then decide."""
 
     kind: str
-    prompt: Text | tuple[Text, ...] | None = Field(None, description="text, or a list of texts: one picture each")
+    prompt: Text | Annotated[tuple[Text, ...], Field(min_length=1)] | None = Field(
+        None, description="text, or a list of texts: one picture each"
+    )
     negative_prompt: Text | None = None
     seed: Seed | None = None
     variants: Annotated[int, Field(ge=1, le=1000)] = 1

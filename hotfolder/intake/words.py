@@ -1,0 +1,66 @@
+"""The tables of the job language: other names that people bring along, and what comes in a later version."""
+
+KEY_ALIASES = {
+    "num_inference_steps": "steps",
+    "sampling_steps": "steps",
+    "guidance_scale": "guidance",
+    "cfg_scale": "guidance",
+    "cfg": "guidance",
+    "distilled_cfg_scale": "guidance",
+    "negative": "negative_prompt",
+    "lora": "loras",
+    "num_images": "variants",
+    "num_images_per_prompt": "variants",
+    "n": "variants",
+    "n_iter": "variants",
+    "batch_count": "variants",
+    "batch_size": "variants",
+    "denoising_strength": "strength",
+    "denoise": "strength",
+    "sampler_name": "sampler",
+    "scheduler": "sampler",
+    "checkpoint": "model",
+    "w": "width",
+    "h": "height",
+    "init_image": "image",
+    "input": "image",
+    "mask_image": "mask",
+    "output_format": "format",
+    "filename": "name",
+}
+"""Key of diffusers, A1111/Forge or ComfyUI -> ours."""
+
+LATER_KINDS = {
+    "edit": ("kontext", "instruct", "img_edit", "image_edit"),
+    "inpaint": ("fill", "inpainting"),
+    "outpaint": ("uncrop", "outpainting", "extend"),
+    "caption": ("blip", "blip2", "describe", "interrogate"),
+    "detect": ("detr", "owl", "owlv2", "detection"),
+    "mask": ("auto_mask", "clipseg", "segment"),
+    "cutout": ("rembg", "birefnet", "remove_background", "cut_out"),
+    "expand": ("expand_prompt", "magic_prompt"),
+    "pipeline": ("chain",),
+    "rerun": ("again", "redo"),
+    "vary": ("variation", "variations"),
+}
+"""Kind -> its other names, until a capability of that kind exists."""
+
+LATER_KEYS = {
+    "loras": {"generate"},
+    "control": {"generate"},
+    "style": {"generate"},
+    "face": {"generate"},
+    "image": {"generate"},
+    "strength": {"generate"},
+    "upscaler": {"generate"},
+    "pipeline": {"generate", "upscale"},
+    "matrix": {"generate", "upscale"},
+    "on_keep": {"generate", "upscale"},
+}
+"""Common key -> the kinds that will understand it; it counts where the capability does not list it in `uses`."""
+
+UNIVERSAL = frozenset(
+    ("kind", "model", "profile", "image_sha256", "format", "quality")
+    + ("name", "keep_exif", "priority", "tags", "note")
+)
+"""Common keys that mean something to every kind."""
