@@ -15,32 +15,32 @@ class Settings(Strict):
     """The settings of one workspace. `_s` is seconds, `_gb` is 10**9 bytes."""
 
     inbox: str | None = Field(
-        None, description="where files are dropped: another folder, also on another disk or a share; default inbox/"
+        default=None, description="where files are dropped: another folder, also on another disk or a share; default inbox/"
     )
-    outbox: str | None = Field(None, description="where results go: another folder; default outbox/")
+    outbox: str | None = Field(default=None, description="where results go: another folder; default outbox/")
     profile: str = Field(
-        "auto", description="which models at which precision: auto, fast, hyper, quality, miniature or your own"
+        default="auto", description="which models at which precision: auto, fast, hyper, quality, miniature or your own"
     )
     settle_s: Annotated[float, Field(ge=0, le=3600)] = Field(
-        1.0, description="seconds without a change after which a dropped file is taken"
+        default=1.0, description="seconds without a change after which a dropped file is taken"
     )
     rescan_s: Annotated[float, Field(ge=0.2, le=3600)] = Field(
-        10.0, description="seconds between full looks at the inbox; finds what the system's file events missed"
+        default=10.0, description="seconds between full looks at the inbox; finds what the system's file events missed"
     )
     max_megapixels: Annotated[float, Field(ge=1, le=2000)] = Field(
-        250.0, description="larger pictures are refused before they are decoded"
+        default=250.0, description="larger pictures are refused before they are decoded"
     )
     job_timeout_s: Annotated[float, Field(ge=1, le=604_800)] = Field(
-        3600.0, description="seconds without progress after which a job's worker is ended"
+        default=3600.0, description="seconds without progress after which a job's worker is ended"
     )
     stop_grace_s: Annotated[float, Field(ge=0, le=3600)] = Field(
-        30.0, description="seconds a running job gets to finish when hotfolder is stopped; then it is queued again"
+        default=30.0, description="seconds a running job gets to finish when hotfolder is stopped; then it is queued again"
     )
     overtake_bound: Annotated[int, Field(ge=0, le=10_000)] = Field(
-        32, description="how many later jobs may go before a job, where that saves loading a model"
+        default=32, description="how many later jobs may go before a job, where that saves loading a model"
     )
     fetch_limit_gb: Annotated[float, Field(ge=0, le=10_000)] = Field(
-        2.0, description="missing model files up to this size are fetched by themselves; 0: never use the network"
+        default=2.0, description="missing model files up to this size are fetched by themselves; 0: never use the network"
     )
 
 

@@ -75,7 +75,7 @@ def intake_keys(layers: Sequence[Document]) -> IntakeKeys:
     return IntakeKeys.model_validate({key: value for key, value in values.items() if value is not None})
 
 
-def kind_named(word: str) -> str | None:
+def kind_of(word: str) -> str | None:
     """Return the kind that a word stands for (`Kontext` -> `edit`), None for a word nobody knows."""
     return _kind_words().get(_plain(word))
 
@@ -95,12 +95,12 @@ def _kind(readings: "Sequence[_Reading]", default_kind: str | None, problems: li
     for reading in reversed(readings):
         word = reading.values.get("kind")
         if isinstance(word, str):
-            if kind := kind_named(word):
+            if kind := kind_of(word):
                 return kind
             hint = did_you_mean(_plain(word), _kind_words()) or f"; kinds are {', '.join(_kinds())}"
             problems.append(reading.document.problem(("kind",), f"unknown kind {shown(word)}{hint}"))
             return ""
-    if default_kind and (kind := kind_named(default_kind)):
+    if default_kind and (kind := kind_of(default_kind)):
         return kind
     here = readings[-1].document if readings else Document(f"{default_kind or 'inbox'}/{PRESET}", {}, {})
     why = f"the folder's name, {shown(default_kind)}, is no kind of job" if default_kind else "the job has no `kind`"
