@@ -1,0 +1,94 @@
+"""The two addresses that show pictures: `/-/hotfolder/image/<id>` and `/-/hotfolder/thumb/<id>`.
+
+Nothing in an address is ever a path. An id leads to its row, the row's path to a file, and the file must lie inside
+outbox after every symlink is followed; everything else is "not found".
+"""
+
+import asyncio
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from datasette.utils.asgi import Response, asgi_send_file
+
+from hotfolder.browse import sites
+from hotfolder.browse.thumbs import thumbnail
+
+_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,127}")
+_TYPES = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+    ".avif": "image/avif",
+    ".bmp": "image/bmp",
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
+}
+_CHUNK_BYTES = 1 << 16
+# A page asks for a hundred thumbnails at once; a decoded 24-megapixel picture is 72 MB.
+_DECODERS = ThreadPoolExecutor(max_workers=4, thread_name_prefix="thumbs")
+
+
+async def image(datasette: Any, request: Any, send: Any) -> Response | None:
+    """Answer with the picture itself."""
+    picture = await _picture(datasette, request.url_vars["id"])
+    if picture is None:
+        return _not_found()
+    await asgi_send_file(
+        send,
+        picture,
+        content_type=_TYPES[picture.suffix.lower()],
+        chunk_size=_CHUNK_BYTES,
+        headers={"cache-control": "private, max-age=60"},
+    )
+    return None
+
+
+async def thumb(datasette: Any, request: Any) -> Response:
+    """Answer with a WebP of at most 256 pixels."""
+    image_id = request.url_vars["id"]
+    site = sites.of(datasette)
+    picture = await _picture(datasette, image_id)
+    if site is None or picture is None:
+        return _not_found()
+    cached = site.workspace / ".hotfolder" / "thumbs" / f"{image_id}.webp"
+    try:
+        data = await asyncio.get_running_loop().run_in_executor(_DECODERS, thumbnail, picture, cached)
+    except (OSError, ValueError, SyntaxError):  # what Pillow raises for files that are not whole pictures
+        return _not_found()
+    return Response(data, content_type="image/webp", headers={"cache-control": "private, max-age=60"})
+
+
+def is_id(value: object) -> bool:
+    """Whether `value` can be an image's id, and so a file name that is safe on every disk."""
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
+
+
+def inside(outbox: Path, path: str) -> Path | None:
+    """Return the picture that a catalog path names, None when it is missing, no picture, or not inside `outbox`."""
+    head, _, rest = path.partition("/")
+    if head != "outbox":
+        return None
+    try:
+        real = (outbox / rest).resolve(strict=True)
+        root = outbox.resolve(strict=True)
+    except (OSError, ValueError, RuntimeError):  # missing; a NUL in the name; a loop of symlinks
+        return None
+    if not real.is_relative_to(root) or not real.is_file() or real.suffix.lower() not in _TYPES:
+        return None
+    return real
+
+
+async def _picture(datasette: Any, image_id: str) -> Path | None:
+    site = sites.of(datasette)
+    if site is None or not is_id(image_id):
+        return None
+    database = datasette.get_database(site.database)
+    row = (await database.execute("select path from images where id = :id", {"id": image_id})).first()
+    return None if row is None else await asyncio.to_thread(inside, site.outbox, row["path"])
+
+
+def _not_found() -> Response:
+    return Response.text("There is no such picture.\n", status=404)
