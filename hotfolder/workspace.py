@@ -84,6 +84,8 @@ class Workspace:
     def locate(self, name: str, beside: Path | None = None) -> Path | None:
         """Return the file a user named: relative to `beside`, else to the workspace; None while it is not there.
 
+        What has left the inbox is found in done/.
+
         Raises:
             ConfigError: the name leads outside the workspace and the configured inbox and outbox.
         """
@@ -100,6 +102,8 @@ class Workspace:
                 raise ConfigError(f"`{name}` is hotfolder's own; name a picture in inbox/, done/ or outbox/")
             if path.is_file():
                 return path
+            if path.is_relative_to(self.inbox) and (kept := self.done / path.relative_to(self.inbox)).is_file():
+                return kept
         return None
 
     def relative(self, path: Path) -> str:
@@ -205,7 +209,7 @@ def hold(workspace: Workspace) -> Iterator[None]:
     lock = FileLock(workspace.private / "lock")
     pid_file = workspace.private / "pid"
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=0.5)
     except Timeout:
         pid = pid_file.read_text().strip() if pid_file.exists() else "unknown"
         raise AlreadyRunning(

@@ -11,7 +11,9 @@ MIGRATIONS: list[str] = [
     create table drops(
       id text primary key, hot_folder text not null, name text not null,
       state text not null check(state in('waiting','claimed','done','failed','cancelled')),
-      files text not null check(json_valid(files)), created_at text not null, finished_at text);
+      files text not null check(json_valid(files)), created_at text not null, finished_at text,
+      superseded_by text references drops(id));
+    create index drops_state on drops(state);
     create table jobs(
       id integer primary key autoincrement, drop_id text not null references drops(id),
       state text not null check(state in('waiting','queued','running','publishing','done','failed','cancelled')),
@@ -19,7 +21,6 @@ MIGRATIONS: list[str] = [
       spec text not null check(json_valid(spec)), planned text not null check(json_valid(planned)),
       source_path text, model text not null default '', position integer not null,
       attempts integer not null default 0, strikes integer not null default 0, requeues integer not null default 0,
-      not_before_s real not null default 0,
       created_at text not null, started_at text, finished_at text, run_s real, load_s real,
       wait_reason text, error text);
     create index jobs_queue on jobs(state, priority, position);

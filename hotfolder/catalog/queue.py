@@ -1,0 +1,135 @@
+"""Drops and jobs as rows: taken in, waiting, queued, claimed, ended.
+
+Functions that only read or that make one change of their own open their transaction themselves; those whose name
+begins with `put_` write inside the caller's.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from hotfolder.catalog.store import Catalog, storable, utc_now
+from hotfolder.errors import JobError
+
+MAX_STRIKES = 2
+MAX_REQUEUES = 5
+ENDED = ("done", "failed", "cancelled")
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """One row to be: what `put_drop` writes. `spec` and `planned` are JSON."""
+
+    name: str
+    kind: str
+    priority: int
+    spec: str
+    planned: str
+    model: str
+    source_path: str | None
+    state: str
+    wait_reason: str | None = None
+    error: str | None = None
+
+
+def put_drop(
+    catalog: Catalog, drop: str, hot_folder: str, name: str, state: str, files: list[dict[str, Any]], jobs: list[NewJob]
+) -> None:
+    """Write a drop and its jobs, or, where the drop waited before, bring its rows up to date.
+
+    Job ids and places in the queue stay when the number of jobs is the same.
+    """
+    now = utc_now()
+    catalog.rows(
+        "insert into drops(id, hot_folder, name, state, files, created_at) values(?, ?, ?, ?, ?, ?) "
+        "on conflict(id) do update set state=excluded.state, files=excluded.files, hot_folder=excluded.hot_folder, "
+        "name=excluded.name",
+        drop, storable(hot_folder), storable(name), state, json.dumps(files), now,
+    )  # fmt: skip
+    old = [row["id"] for row in catalog.rows("select id from jobs where drop_id=? order by id", drop)]
+    if len(old) != len(jobs):
+        catalog.rows("delete from jobs where drop_id=?", drop)
+        old = []
+    for number, job in enumerate(jobs):
+        ended = now if job.state in ENDED else None
+        values = (
+            job.state, job.kind, storable(hot_folder), job.name, job.priority, job.spec, job.planned, job.source_path,
+            job.model, job.wait_reason, job.error, ended,
+        )  # fmt: skip
+        if old:
+            catalog.rows(
+                "update jobs set state=?, kind=?, hot_folder=?, name=?, priority=?, spec=?, planned=?, source_path=?, "
+                "model=?, wait_reason=?, error=?, finished_at=? where id=?",
+                *values, old[number],
+            )  # fmt: skip
+        else:
+            catalog.rows(
+                "insert into jobs(state, kind, hot_folder, name, priority, spec, planned, source_path, model, "
+                "wait_reason, error, finished_at, drop_id, created_at, position) "
+                "values(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (select coalesce(max(position), 0) + 1 from jobs))",
+                *values, drop, now,
+            )  # fmt: skip
+
+
+def claim_job(catalog: Catalog, job: int) -> dict[str, Any] | None:
+    """Take one queued job to run it: its attempt is counted and durable before anyone works on it."""
+    with catalog.transaction():
+        return catalog.row(
+            "update jobs set state='running', attempts=attempts+1, started_at=? where id=? and state='queued' returning *",
+            utc_now(), job,
+        )  # fmt: skip
+
+
+def put_requeue(catalog: Catalog, job: int, *, error: JobError | None = None) -> None:
+    """Put a running job back behind the others.
+
+    With an `error` the worker failed under a living service: a strike, and the second one fails the job. Without one
+    the service itself went away: five times at most, since nobody can tell whether the job was to blame.
+    """
+    row = catalog.row("select strikes, requeues from jobs where id=?", job)
+    assert row
+    strikes, requeues = row["strikes"] + (error is not None), row["requeues"] + (error is None)
+    if strikes >= MAX_STRIKES:
+        put_end(catalog, job, "failed", f"{error} It was tried {strikes} times; the queue went on without it.")
+    elif requeues > MAX_REQUEUES:
+        put_end(
+            catalog, job, "failed",
+            f"hotfolder itself was ended {requeues} times while this job ran; it is not tried again by itself.",
+        )  # fmt: skip
+    else:
+        catalog.rows(
+            "update jobs set state='queued', strikes=?, requeues=?, started_at=null, "
+            "position=(select max(position) + 1 from jobs) where id=?",
+            strikes, requeues, job,
+        )  # fmt: skip
+
+
+def put_back(catalog: Catalog, job: int) -> None:
+    """Undo a claim that was stopped on purpose: the attempt does not count and the job keeps its place."""
+    catalog.rows("update jobs set state='queued', attempts=attempts-1, started_at=null where id=?", job)
+
+
+def put_end(catalog: Catalog, job: int, state: str, error: str | None = None) -> None:
+    """End a job as `failed` or `cancelled`."""
+    catalog.rows(
+        "update jobs set state=?, error=?, wait_reason=null, finished_at=? where id=?", state, error, utc_now(), job
+    )
+
+
+def put_waiting(catalog: Catalog, job: int, reason: str) -> None:
+    """Let a claimed job wait; its files stay in work/."""
+    catalog.rows("update jobs set state='waiting', wait_reason=?, started_at=null where id=?", reason, job)
+
+
+def ended_drops(catalog: Catalog) -> list[str]:
+    """Return the claimed drops whose every job has ended: their files can be filed away."""
+    found = catalog.rows(
+        "select id from drops where state='claimed' and not exists(select 1 from jobs where drop_id=drops.id "
+        "and state not in ('done','failed','cancelled')) order by rowid"
+    )
+    return [row["id"] for row in found]
+
+
+def counts(catalog_rows: list[dict[str, Any]]) -> dict[str, int]:
+    """Return how many jobs are in each state, from `select state, count(*) n from jobs group by state`."""
+    return {row["state"]: row["n"] for row in catalog_rows}

@@ -1,0 +1,90 @@
+"""The one writing connection to catalog.db, and read-only ones for everybody else."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from hotfolder.catalog import schema
+from hotfolder.errors import ConfigError
+
+
+def utc_now() -> str:
+    """Return the present as the catalog writes it: ISO-8601, UTC, milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def storable(text: str | None) -> str | None:
+    """SQLite takes no lone surrogates; a name that is not UTF-8 is shown with visible escapes instead."""
+    return None if text is None else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+class Catalog:
+    """catalog.db, opened for writing by the service, the one process that does (SQLite before 3.51.3 can corrupt a
+    WAL that two connections checkpoint at the same instant).
+
+    Source: sqlite.org/wal.html, "The WAL-reset bug"; synchronous=FULL keeps the last commit through a power cut.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self.connection = _connect(path.as_uri(), path)
+            self.connection.execute("pragma journal_mode=wal")
+            self.connection.execute("pragma synchronous=full")
+            self.connection.execute("pragma foreign_keys=on")
+            schema.migrate(self.connection)
+        except (sqlite3.DatabaseError, ValueError) as error:
+            raise ConfigError(
+                f"the catalog {path} cannot be used: {error}; move it away and run `hotfolder rebuild`"
+            ) from None
+
+    def close(self) -> None:
+        self.connection.close()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """One durable transaction. BEGIN IMMEDIATE: a deferred one that turns to writing fails at once when busy."""
+        self.connection.execute("begin immediate")
+        try:
+            yield
+        except BaseException:
+            self.connection.execute("rollback")
+            raise
+        self.connection.execute("commit")
+
+    def rows(self, sql: str, *values: Any) -> list[dict[str, Any]]:
+        """Run one statement and return its rows as dictionaries."""
+        return rows(self.connection, sql, *values)
+
+    def row(self, sql: str, *values: Any) -> dict[str, Any] | None:
+        """Return the first row, or None."""
+        found = self.rows(sql, *values)
+        return found[0] if found else None
+
+
+def rows(connection: sqlite3.Connection, sql: str, *values: Any) -> list[dict[str, Any]]:
+    return [dict(row) for row in connection.execute(sql, values)]
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """A read-only connection; raises ConfigError when there is no catalog yet."""
+    if not path.is_file():
+        raise ConfigError(f"nothing here yet: {path} is made when `hotfolder run` starts for the first time")
+    connection = _connect(f"{path.as_uri()}?mode=ro", path)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def _connect(uri: str, path: Path) -> sqlite3.Connection:
+    try:
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=10)
+    except sqlite3.OperationalError as error:
+        raise ConfigError(f"the catalog {path} cannot be opened: {error}") from None
+    connection.row_factory = sqlite3.Row
+    connection.execute("pragma trusted_schema=off")
+    return connection

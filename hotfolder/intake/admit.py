@@ -1,0 +1,228 @@
+"""From a settled group of files to the jobs it asks for: ready, waiting with a reason, or refused with one."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from hotfolder import images, names, yamlfile
+from hotfolder.capabilities import CAPABILITIES
+from hotfolder.errors import BadSpec, ConfigError, JobError, NotYet, RejectedInput, Unsupported
+from hotfolder.intake import language, prompts
+from hotfolder.intake.pairing import COMPANIONS, Group, stem
+from hotfolder.intake.presets import HotFolder, Presets
+from hotfolder.models import entries
+from hotfolder.spec import JobSpec, Planned
+from hotfolder.workspace import Workspace
+from hotfolder.yamlfile import Document
+
+MAX_TEXT_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Draft:
+    """One job as admitted. `member` is the role of the group's file it works on, `source` a file outside the group.
+
+    `wait` and `error` are sentences; with neither, the job can run now.
+    """
+
+    name: str
+    spec: JobSpec
+    planned: tuple[Planned, ...] = ()
+    model: str = ""
+    member: str | None = None
+    source: Path | None = None
+    wait: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Admission:
+    """What a group becomes. `hot_folder` and `name` are paths: the folder's in the inbox, the drop's in the folder."""
+
+    group: Group
+    hot_folder: str
+    name: str
+    drafts: tuple[Draft, ...]
+
+    @property
+    def is_waiting(self) -> bool:
+        return all(draft.wait for draft in self.drafts)
+
+
+@dataclass(frozen=True)
+class Admitter:
+    """Turns groups into admissions. `find_input(sha256)` looks a file up that was taken in before."""
+
+    workspace: Workspace
+    presets: Presets
+    find_input: Callable[[str], Path | None]
+    draw: random.Random
+
+    def admit(self, group: Group) -> Admission:
+        """Read, pair and validate one group; never raises for what a user dropped."""
+        kind = "unknown"
+        hot_name, name = "", group.primary.path
+        try:
+            hot = self.presets.of(group.folder)
+            kind = hot.kind or kind
+            hot_name, name = hot.name, group.primary.path.removeprefix(f"{hot.name}/")
+            drafts = self._drafts(group, hot)
+        except NotYet as reason:
+            drafts = (Draft(_stem(name), JobSpec(kind=kind), wait=str(reason)),)
+        except (JobError, ConfigError) as error:
+            drafts = (Draft(_stem(name), JobSpec(kind=kind), error=str(error)),)
+        return Admission(group, hot_name or "inbox", name, drafts)
+
+    def _drafts(self, group: Group, hot: HotFolder) -> tuple[Draft, ...]:
+        if group.waits_for:
+            raise NotYet(f"waits for {group.waits_for}, the picture it belongs to")
+        if group.refusal:
+            raise RejectedInput(group.refusal)
+        if hot.kind is None:
+            place = f"the folder inbox/{group.folder}" if group.folder else "the inbox itself"
+            raise NotYet(
+                f"{place} has no kind of job; move the file into a hot folder such as inbox/upscale/, or write "
+                "`kind: upscale` into a folder.yaml beside it"
+            )
+        for entry in group.members.values():
+            if entry.signature.size == 0:
+                raise NotYet(f"{names.display(entry.name)} is empty; waits for its content")
+        if "prompts" in group.members:
+            return self._from_prompts(group, hot)
+        if hot.intake.require_sidecar and "job" not in group.members:
+            raise NotYet(f"waits for its job file {names.display(group.primary.name)}.yaml (require_sidecar)")
+        documents = self._documents(group)
+        base = _stem(group.primary.name)
+        drafts = []
+        for number, document in enumerate(documents, start=1):
+            label = base if len(documents) == 1 else f"{base}_{number:02}"
+            layers = [*hot.layers, *self._companion_layers(group), *([document] if document else [])]
+            drafts.append(self._draft(label, layers, group, hot))
+        return tuple(drafts)
+
+    def _documents(self, group: Group) -> list[Document | None]:
+        if "job" not in group.members:
+            return [None]
+        entry = group.members["job"]
+        found = yamlfile.parse(self._read(entry.path), names.display(entry.name))
+        if not found:
+            raise NotYet(f"{names.display(entry.name)} says nothing yet; waits for its content")
+        return list(found)
+
+    def _read(self, path: str) -> bytes:
+        try:
+            with open(self.workspace.inbox / path, "rb") as file:
+                data = file.read(MAX_TEXT_BYTES + 1)
+        except OSError as error:
+            raise NotYet(f"{names.display(path)} cannot be read: {error.strerror}") from None
+        if len(data) > MAX_TEXT_BYTES:
+            raise RejectedInput(f"{names.display(path)} is larger than 1 MiB; that is no text for a job")
+        return data
+
+    def _companion_layers(self, group: Group) -> list[Document]:
+        values: dict[str, object] = {}
+        for role in COMPANIONS:
+            if role in group.members:
+                name = group.members[role].name
+                values[role] = name if role == "mask" else {"image": name}
+        if "prompt" in group.members:
+            text = self._read(group.members["prompt"].path).decode("utf-8-sig", "replace").strip()
+            values["prompt"] = text
+        owner = names.display(group.primary.name)
+        return [Document(f"the companions of {owner}", values, {})] if values else []
+
+    def _from_prompts(self, group: Group, hot: HotFolder) -> tuple[Draft, ...]:
+        entry = group.members["prompts"]
+        if hot.kind not in ("generate", "pipeline"):
+            raise NotYet("a text file of prompts is for inbox/generate/; here it waits for a picture of its name")
+        if hot.kind == "pipeline":
+            raise Unsupported("chains of steps come in a later version of hotfolder; this one runs single jobs")
+        lines = prompts.prompt_lines(self._read(entry.path), names.display(entry.name))
+        if not lines:
+            raise NotYet(f"{names.display(entry.name)} holds no prompt yet; waits for its content")
+        base, digits = _stem(entry.name), max(3, len(str(len(lines))))
+        drafts = []
+        for number, (line, text) in enumerate(lines, start=1):
+            document = Document(names.display(entry.name), {"prompt": text}, {("prompt",): line})
+            drafts.append(self._draft(f"{base}_{number:0{digits}}", [*hot.layers, document], group, hot))
+        return tuple(drafts)
+
+    def _draft(self, label: str, layers: list[Document], group: Group, hot: HotFolder) -> Draft:
+        """One document's job. What is wrong or missing with it concerns it alone, not its neighbours."""
+        draft = Draft(label, JobSpec(kind=hot.kind or "unknown"))
+        try:
+            spec = language.resolve(layers, hot.kind)
+            draft = replace(draft, spec=spec, name=names.clean(spec.name) if spec.name else label)
+            return self._complete(draft, group, hot)
+        except NotYet as reason:
+            return replace(draft, wait=str(reason))
+        except BadSpec as error:
+            presets = {layer.name for layer in hot.layers}
+            if all(problem.file in presets for problem in error.problems):
+                return replace(draft, wait=f"the folder's preset has to be mended: {error}")
+            return replace(draft, error=str(error))
+        except (JobError, ConfigError) as error:
+            return replace(draft, error=str(error))
+
+    def _complete(self, draft: Draft, group: Group, hot: HotFolder) -> Draft:
+        spec, where = draft.spec, names.display(group.primary.name)
+        capability = CAPABILITIES[spec.kind]
+        member, source = self._input(spec, group, hot)
+        if (member or source) and "image" not in capability.uses:
+            raise Unsupported(f"{where}: {spec.kind} makes pictures from words and takes none in this version")
+        if "image" in capability.needs and not (member or source):
+            wanted = f"waits for {group.late_for[0]}, the picture it belongs to, or" if group.late_for else "needs"
+            raise NotYet(f"{wanted} a picture: name one with `image:`")
+        if "prompt" in capability.needs and not spec.prompt:
+            raise NotYet(f"needs a prompt: write `prompt:` into {_job_file(group)}")
+        size = None
+        if path := (self.workspace.inbox / group.members[member].path if member else source):
+            try:
+                sniffed = images.sniff(path, self.workspace.settings.max_megapixels * 1_000_000)
+            except PermissionError:
+                raise NotYet(f"{where} may not be read (permission denied); waits until it may") from None
+            except FileNotFoundError:
+                raise NotYet(f"{where} has just gone; waits for it") from None
+            size = (sniffed.width, sniffed.height)
+        capability.check(spec, capability.Options(**spec.options), size)
+        profile, entry = entries.choose(spec, self.workspace.settings.profile, self.workspace.profiles, where)
+        if entry.is_loaded:
+            entries.weights_folder(entry, self.workspace.models)
+        return replace(
+            draft,
+            spec=spec.model_copy(update={"profile": profile, "model": entry.name}),
+            planned=prompts.plan(spec, self.workspace.wildcards, self.draw),
+            model=entry.name if entry.is_loaded else "",
+            member=member,
+            source=source,
+        )
+
+    def _input(self, spec: JobSpec, group: Group, hot: HotFolder) -> tuple[str | None, Path | None]:
+        """Return the role of the group's own picture, or the file elsewhere that the job names."""
+        if "picture" in group.members:
+            return "picture", None
+        if spec.image_sha256 and (path := self.find_input(spec.image_sha256)):
+            return None, path
+        if spec.image:
+            folder = self.workspace.inbox / group.folder
+            path = self.workspace.locate(spec.image, beside=folder)
+            if path is None:
+                raise NotYet(f"waits for the picture `{names.display(spec.image)}`, which is not there")
+            own = next((role for role, entry in group.members.items() if self.workspace.inbox / entry.path == path), None)
+            return (own, None) if own else (None, path)
+        sub = self.workspace.done / group.folder
+        return None, next((sub / name for name in group.late_for if (sub / name).is_file()), None)
+
+
+def _stem(name: str) -> str:
+    base = PurePosixPath(name).name
+    base = stem(base) or base
+    return names.clean(base.removesuffix(".job"), spare="job")
+
+
+def _job_file(group: Group) -> str:
+    own = group.members.get("job") or group.primary
+    return names.display(own.name if "job" in group.members else f"{own.name}.yaml")
+
+

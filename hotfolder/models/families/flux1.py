@@ -1,0 +1,83 @@
+"""FLUX.1: FluxPipeline with its two text encoders, at full size or as the shipped miniature.
+
+**Source:** diffusers `FluxPipeline` (Apache-2.0) and the model card of black-forest-labs/FLUX.1-schnell: 4 steps,
+guidance 0, at most 256 tokens of T5 text; CLIP reads the first 77 tokens, for the pooled vector alone.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from hotfolder.errors import RejectedInput
+from hotfolder.models.entries import ModelEntry
+from hotfolder.models.families import FAMILIES
+from hotfolder.spec import JobSpec, Planned
+
+GRID_PX = 16
+
+
+class Flux1:
+    """A FLUX.1 pipeline in memory."""
+
+    sampler = "Euler"
+
+    def __init__(self, entry: ModelEntry, folder: Path) -> None:
+        """Load the diffusers folder of a model; bfloat16 on a GPU, float32 on a CPU."""
+        import torch
+        from diffusers import FluxPipeline
+
+        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        dtype = torch.float32 if device == "cpu" else torch.bfloat16
+        self.entry = entry
+        self.pipeline = FluxPipeline.from_pretrained(folder, dtype=dtype, local_files_only=True).to(device)
+        self.pipeline.set_progress_bar_config(disable=True)
+
+    def generate(
+        self, planned: Planned, spec: JobSpec, progress: Callable[[int, int], None]
+    ) -> tuple[Image.Image, dict[str, Any]]:
+        """Make one picture; returns it with what was really used.
+
+        The noise is drawn on the CPU, so that a seed means the same picture on every device.
+
+        Raises:
+            RejectedInput: the size or the guidance is none that the model can work with.
+        """
+        import torch
+
+        defaults = self.entry.defaults
+        width, height = self._size(spec)
+        steps = spec.steps or defaults.steps
+        guidance = defaults.guidance if spec.guidance is None else spec.guidance
+        prompt = planned.prompt or ""
+        uses_cfg = bool(planned.negative_prompt)
+        if uses_cfg and guidance <= 1:
+            raise RejectedInput(f"a negative prompt works through `guidance` above 1; {self.entry.name} runs at {guidance}")
+        done = self.pipeline(
+            prompt=prompt,
+            negative_prompt=planned.negative_prompt if uses_cfg else None,
+            true_cfg_scale=guidance if uses_cfg else 1.0,
+            guidance_scale=0.0 if uses_cfg else guidance,
+            width=width,
+            height=height,
+            num_inference_steps=steps,
+            max_sequence_length=defaults.max_tokens,
+            generator=torch.Generator("cpu").manual_seed(planned.seed),
+            callback_on_step_end=lambda pipeline, step, time, kept: progress(step + 1, steps) or kept,
+        )
+        tokens = len(self.pipeline.tokenizer_2(prompt, truncation=False).input_ids)
+        facts = {"steps": steps, "guidance": guidance, "sampler": self.sampler, "prompt_tokens": tokens}
+        return done.images[0], facts
+
+    def _size(self, spec: JobSpec) -> tuple[int, int]:
+        """Return (width, height) in pixels: the job's, one missing edge like the other, each down to a multiple of 16."""
+        edge = self.entry.defaults.edge_px
+        width, height = spec.width or spec.height or edge, spec.height or spec.width or edge
+        limit = 2 * edge
+        if width > limit or height > limit:
+            raise RejectedInput(f"{self.entry.name} makes pictures of up to {limit} pixels an edge, not {width}x{height}")
+        return width // GRID_PX * GRID_PX, height // GRID_PX * GRID_PX
+
+
+FAMILIES.add("flux1", Flux1)

@@ -1,0 +1,231 @@
+"""From staged files to outbox, catalog and done/: intend, link, record, file away.
+
+The order is the promise. Names and hashes are reserved in one transaction (the commit point), then linked, then
+recorded; publishing before recording and recording before publishing both break "exactly once" under kill -9. Every
+function here can be repeated after a crash at any of its steps.
+"""
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from hotfolder import atomic, names
+from hotfolder.atomic import crash_point
+from hotfolder.catalog import pictures
+from hotfolder.catalog.store import Catalog, storable, utc_now
+from hotfolder.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Staged:
+    """One finished file in work/<drop>/<job>/out. `stem_index` counts the job's pictures; files of one picture share
+    it and so the stem of their final names. `role` is `picture`, or what it is beside one (`job`).
+    """
+
+    file: str
+    stem_index: int
+    role: str
+    suffix: str
+    sha256: str
+    bytes: int
+    facts: dict[str, Any]
+
+
+def stage_folder(workspace: Workspace, job: dict[str, Any]) -> Path:
+    return workspace.work / job["drop_id"] / str(job["id"])
+
+
+def intend(workspace: Workspace, catalog: Catalog, job: dict[str, Any], staged: list[Staged], timings: dict[str, float]) -> None:
+    """Reserve the final names of a job's files: from here on they will appear, whatever dies."""
+    drop = catalog.row("select hot_folder, name from drops where id=?", job["drop_id"])
+    assert drop
+    day = datetime.now(UTC).astimezone().date().isoformat()
+    mirrored = [names.clean(part) for part in PurePosixPath(drop["name"]).parts[:-1]]
+    folder = PurePosixPath("outbox", *map(names.clean, PurePosixPath(drop["hot_folder"]).parts), day, *mirrored)
+    count = len({file.stem_index for file in staged})
+    digits = max(2, len(str(count)))
+    with catalog.transaction():
+        for index in sorted({file.stem_index for file in staged}):
+            group = [file for file in staged if file.stem_index == index]
+            stem = job["name"] if count == 1 else f"{job['name']}_{index + 1:0{digits}}"
+            _reserve(workspace, catalog, job["id"], folder, stem, group)
+        catalog.rows(
+            "update jobs set state='publishing', run_s=?, load_s=? where id=?",
+            timings.get("run_s"), timings.get("load_s"), job["id"],
+        )  # fmt: skip
+    crash_point("intended")
+
+
+def _reserve(workspace: Workspace, catalog: Catalog, job: int, folder: PurePosixPath, stem: str, group: list[Staged]) -> None:
+    """Find the first number with which every file of one picture gets a name that nothing has."""
+    number = 1
+    while True:
+        paths = [folder / names.numbered(f"{stem}{file.suffix}", number) for file in group]
+        if not any(_is_taken(workspace, catalog, path) for path in paths):
+            break
+        number += 1
+    for file, path in zip(group, paths, strict=True):
+        catalog.rows(
+            "insert into outputs(job_id, idx, role, path, name_key, sha256, bytes, facts) values(?, ?, ?, ?, ?, ?, ?, ?)",
+            job, int(file.file.partition(".")[0]), file.role, str(path), names.name_key(str(path)),
+            file.sha256, file.bytes, json.dumps({**file.facts, "file": file.file}),
+        )  # fmt: skip
+
+
+def _is_taken(workspace: Workspace, catalog: Catalog, path: PurePosixPath) -> bool:
+    if catalog.row("select 1 from outputs where name_key=?", names.name_key(str(path))):
+        return True
+    return os.path.lexists(workspace.absolute(str(path)))
+
+
+def publish(workspace: Workspace, catalog: Catalog, job: int) -> None:
+    """Link what `intend` reserved into outbox, then record it and end the job."""
+    row = catalog.row("select id, drop_id from jobs where id=?", job)
+    assert row
+    out = stage_folder(workspace, row) / "out"
+    # what lies beside a picture comes first: who watches for pictures finds it complete
+    outputs = catalog.rows("select * from outputs where job_id=? order by role='picture', idx", job)
+    folders = set()
+    for output in outputs:
+        target = workspace.absolute(output["path"])
+        folders.add(target.parent)
+        atomic.make_folders(target.parent)
+        source = out / json.loads(output["facts"])["file"]
+        while not _link(source, target, output["sha256"]):
+            target = _rename_reservation(workspace, catalog, output)
+        crash_point("linked")
+    for folder in folders:
+        atomic.fsync_folder(folder)
+    crash_point("published")
+    now = utc_now()
+    with catalog.transaction():
+        for output in catalog.rows("select * from outputs where job_id=?", job):
+            if output["role"] == "picture":
+                pictures.put_image(catalog, json.loads(output["facts"]), output, now)
+        catalog.rows("update outputs set published=1 where job_id=?", job)
+        catalog.rows("update jobs set state='done', error=null, finished_at=? where id=?", now, job)
+    crash_point("recorded")
+
+
+def _link(source: Path, target: Path, sha256: str) -> bool:
+    """Make `target` the finished file; False when somebody else's file has the name."""
+    try:
+        atomic.link_new(source, target)
+    except FileExistsError:
+        return target.is_file() and not target.is_symlink() and atomic.sha256_of(target) == sha256
+    return True
+
+
+def _rename_reservation(workspace: Workspace, catalog: Catalog, output: dict[str, Any]) -> Path:
+    """Give one output the next free name; somebody put a file of its old one there since it was reserved."""
+    path, number = PurePosixPath(output["path"]), 2
+    while _is_taken(workspace, catalog, new := path.with_name(names.numbered(path.name, number))):
+        number += 1
+    with catalog.transaction():
+        catalog.rows(
+            "update outputs set path=?, name_key=? where job_id=? and idx=?",
+            str(new), names.name_key(str(new)), output["job_id"], output["idx"],
+        )  # fmt: skip
+    return workspace.absolute(str(new))
+
+
+def file_away(workspace: Workspace, catalog: Catalog, drop: str) -> None:
+    """Move the files of an ended drop to done/, or to failed/ with the reason beside them, and clear its work."""
+    row = catalog.row("select * from drops where id=?", drop)
+    assert row
+    jobs = catalog.rows("select * from jobs where drop_id=? order by id", drop)
+    state = state_of(jobs)
+    files = json.loads(row["files"])
+    if not all("path" in file for file in files):
+        files = _reserve_places(workspace, "done" if state == "done" else "failed", files)
+        with catalog.transaction():
+            catalog.rows("update drops set files=? where id=?", json.dumps(files), drop)
+        crash_point("places_reserved")
+    for file in files:
+        source, target = workspace.work / drop / "in" / file["name"], workspace.root / file["path"]
+        if not source.exists():
+            continue
+        atomic.make_folders(target.parent)
+        try:
+            atomic.rename_new(source, target)
+        except FileExistsError:
+            if target.samefile(source):  # linked and not yet unlinked, where renames cannot refuse to overwrite
+                source.unlink()
+                continue
+            file["path"] = _free_place(workspace, PurePosixPath(file["path"]))
+            target = workspace.root / file["path"]
+            atomic.rename_new(source, target)
+        crash_point("file_moved")
+    for folder in {(workspace.root / file["path"]).parent for file in files}:
+        if folder.exists():
+            atomic.fsync_folder(folder)
+    if state != "done":
+        _write_reason(workspace, row, jobs, files)
+    crash_point("reason_written")
+    with catalog.transaction():
+        for job in jobs:
+            inside = f".hotfolder/work/{drop}/in/"
+            if (job["source_path"] or "").startswith(inside):
+                name = job["source_path"].removeprefix(inside)
+                place = next(file["path"] for file in files if file["name"] == name)
+                catalog.rows("update jobs set source_path=? where id=?", storable(place), job["id"])
+                catalog.rows("update images set parent_path=? where job_id=?", storable(place), job["id"])
+        catalog.rows(
+            "update drops set state=?, files=?, finished_at=? where id=?", state, json.dumps(files), utc_now(), drop
+        )
+    crash_point("filed")
+    shutil.rmtree(workspace.work / drop, ignore_errors=True)
+
+
+def state_of(jobs: list[dict[str, Any]]) -> str:
+    """Return what a drop is when its jobs have ended: failed if one failed, else cancelled if one was, else done."""
+    states = {job["state"] for job in jobs}
+    return next((state for state in ("failed", "cancelled") if state in states), "done")
+
+
+def _reserve_places(workspace: Workspace, base: str, files: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Give the files of a drop places in done/ or failed/ under one number, so that a picture keeps its job file."""
+    number = 1
+    while True:
+        places = [
+            str(PurePosixPath(base, (origin := PurePosixPath(file["origin"])).parent, names.numbered(origin.name, number)))
+            for file in files
+        ]
+        if not any(os.path.lexists(workspace.root / place) for place in places):
+            return [{**file, "path": place} for file, place in zip(files, places, strict=True)]
+        number += 1
+
+
+def _free_place(workspace: Workspace, place: PurePosixPath) -> str:
+    number = 2
+    while os.path.lexists(workspace.root / place.with_name(names.numbered(place.name, number))):
+        number += 1
+    return str(place.with_name(names.numbered(place.name, number)))
+
+
+def _write_reason(workspace: Workspace, drop: dict[str, Any], jobs: list[dict[str, Any]], files: list[dict[str, Any]]) -> None:
+    """Write `<name>.error.txt` beside the failed files: what was wrong, where, and what to do."""
+    first = workspace.root / files[0]["path"]
+    lines = []
+    for job in jobs:
+        if job["state"] in ("failed", "cancelled"):
+            label = "" if len(jobs) == 1 else f"{job['name']}: "
+            lines.append(label + (job["error"] or "cancelled"))
+    done = sum(job["state"] == "done" for job in jobs)
+    if done:
+        lines.append(f"{done} of {len(jobs)} jobs of this file were done; their pictures are in outbox.")
+    again = "" if not done else " Only what is not done runs then."
+    lines.append(f"To try again, mend this and move the file back into inbox/{drop['hot_folder']}/.{again}")
+    atomic.write(first.with_name(names.shorten(first.name, ".error.txt")), "\n".join(lines).encode() + b"\n")
+
+
+def clear_stage(workspace: Workspace, job: dict[str, Any]) -> Path:
+    """Empty a job's staging folder and return its out/."""
+    folder = stage_folder(workspace, job)
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "out").mkdir(parents=True)
+    return folder / "out"

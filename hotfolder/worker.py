@@ -1,0 +1,250 @@
+"""The GPU process: one job from its spec to a staged folder, then the next. Started by the service, spoken to by a pipe.
+
+Each message is one line of JSON. In: `run` (a job) and end of input (finish and leave). Out: `ready`, `progress`,
+`done`, `failed`. It opens neither the catalog nor inbox and outbox: it reads its inputs and writes into the staging
+folder it is told, so it can die at any instruction.
+"""
+
+import json
+import os
+import sys
+import time
+import uuid
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from hotfolder import __version__, atomic, images
+from hotfolder.atomic import crash_point
+from hotfolder.capabilities import CAPABILITIES
+from hotfolder.capabilities.base import Context, Result
+from hotfolder.catalog.store import utc_now
+from hotfolder.errors import HotfolderError, JobError, NotYet, OutOfMemory, RejectedInput
+from hotfolder.intake import language
+from hotfolder.metadata import write
+from hotfolder.metadata.facts import Facts, Source
+from hotfolder.models import entries
+from hotfolder.models.pool import ModelPool, model_hash
+from hotfolder.spec import JobSpec, Planned
+
+MAX_UNSAVED = 3
+"""Finished pictures that may wait to be encoded; more would fill memory when saving is slower than making."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """One job as the service sends it. Paths are absolute; `image` is None where the job works on no picture."""
+
+    job: int
+    spec: JobSpec
+    planned: tuple[Planned, ...]
+    model: str
+    out: Path
+    max_pixels: int
+    image: Path | None = None
+    image_name: str | None = None
+    image_sha256: str | None = None
+
+
+def main() -> None:
+    """Serve orders from standard input until it ends."""
+    # a library that prints must not break the protocol: what goes to standard output goes to standard error instead
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    models = Path(sys.argv[1])
+    pool = ModelPool(models)
+    say(answers, "ready")
+    with ThreadPoolExecutor(2, thread_name_prefix="save") as savers:
+        for line in sys.stdin:
+            order = read_order(line)
+            try:
+                outcome = run(order, pool, models, savers, answers)
+                say(answers, "done", job=order.job, resident=pool.resident, **outcome)
+            except NotYet as reason:
+                say(answers, "failed", job=order.job, resident=pool.resident, waits=True, error=str(reason))
+            except Exception as error:  # one place decides: what was foreseen says so itself, the rest is a bug
+                say(answers, "failed", job=order.job, resident=pool.resident, waits=False, **verdict(error))
+
+
+def read_order(line: str) -> Order:
+    """Undo the service's `json.dumps`."""
+    given = json.loads(line)
+    given["spec"] = JobSpec.model_validate(given["spec"])
+    given["planned"] = tuple(Planned.model_validate(one) for one in given["planned"])
+    given["out"] = Path(given["out"])
+    given["image"] = Path(given["image"]) if given["image"] else None
+    return Order(**given)
+
+
+def say(answers: TextIO, event: str, **content: Any) -> None:
+    answers.write(json.dumps({"event": event, **content}) + "\n")
+    answers.flush()
+
+
+def verdict(error: Exception) -> dict[str, Any]:
+    """Return `error` (a sentence) and `retryable` for an exception that ended a job."""
+    if type(error).__name__ in ("OutOfMemoryError", "MemoryError"):
+        error = OutOfMemory(f"there was not enough memory for this job ({error}); try a smaller `size`")
+    if isinstance(error, JobError):
+        return {"error": str(error), "retryable": error.retryable}
+    if isinstance(error, HotfolderError):
+        return {"error": str(error), "retryable": False}
+    return {"error": f"hotfolder met an error it did not foresee: {type(error).__name__}: {error}", "retryable": True}
+
+
+def run(order: Order, pool: ModelPool, models: Path, savers: ThreadPoolExecutor, answers: TextIO) -> dict[str, Any]:
+    """Make a job's pictures and stage them; encoding goes on in threads while the model makes the next one."""
+    began = time.monotonic()
+    crash_point("run_started")
+    capability = CAPABILITIES[order.spec.kind]
+    picture = _open(order)
+    finished = 0
+
+    def progress(step: int, of: int) -> None:
+        say(answers, "progress", job=order.job, picture=finished + 1, pictures=len(order.planned), step=step, of=of)
+
+    context = Context(
+        spec=order.spec,
+        options=capability.Options(**order.spec.options),
+        planned=order.planned,
+        model=order.model,
+        pool=pool,
+        progress=progress,
+        image=picture.image if picture else None,
+    )
+    saving: deque[Future[list[dict[str, Any]]]] = deque()
+    staged: list[dict[str, Any]] = []
+    for result in capability().run(context):
+        while len(saving) >= MAX_UNSAVED:
+            staged += saving.popleft().result()
+        saving.append(savers.submit(stage, order, picture, result, finished, models))
+        finished += 1
+        crash_point("picture_made")
+    while saving:
+        staged += saving.popleft().result()
+    atomic.fsync_folder(order.out)
+    crash_point("staged")
+    load_s, pool.load_s = pool.load_s, 0.0
+    return {"staged": staged, "load_s": load_s, "run_s": time.monotonic() - began - load_s}
+
+
+def _open(order: Order) -> images.Picture | None:
+    if order.image is None:
+        return None
+    try:
+        return images.open_picture(order.image, order.max_pixels)
+    except FileNotFoundError:
+        raise NotYet(f"waits for the picture {order.image_name}, which is not where it was") from None
+
+
+def stage(order: Order, picture: images.Picture | None, result: Result, index: int, models: Path) -> list[dict[str, Any]]:
+    """Write one picture and its .job.yaml into the staging folder, durable and read back; returns what was written.
+
+    Raises:
+        RejectedInput: the file read back is not the picture that was made.
+    """
+    spec, planned = order.spec, result.planned
+    suffix = ".jpg" if spec.format == "jpeg" else f".{spec.format}"
+    single = single_job(order, result)
+    text = language.dump(single)
+    capability = CAPABILITIES[spec.kind]
+    entry = entries.entries()[spec.model or ""]
+    hashed = model_hash(entries.weights_folder(entry, models)) if entry.packaged else None
+    source = None
+    if picture and order.image_name and order.image_sha256:
+        source = Source(
+            name=order.image_name,
+            sha256=order.image_sha256,
+            parameters=picture.text.get("parameters"),
+            exif=picture.exif if spec.keep_exif else None,
+        )
+    used = result.facts
+    facts = Facts(
+        image_id=uuid.uuid4().hex,
+        kind=spec.kind,
+        job=single.model_dump(mode="json", exclude_defaults=True),
+        prompt=planned.prompt,
+        negative_prompt=planned.negative_prompt,
+        template=planned.template,
+        seed=planned.seed if order.model else None,
+        seed_locked=planned.seed_locked,
+        steps=used.get("steps"),
+        sampler=used.get("sampler"),
+        guidance=used.get("guidance"),
+        width=result.image.width,
+        height=result.image.height,
+        model=entry.name,
+        model_hash=hashed,
+        profile=spec.profile,
+        tags=spec.tags,
+        source_type=capability.source_type,
+        created_at=utc_now(),
+        version=__version__,
+        miniature=entry.is_miniature,
+        source=source,
+    )
+    path = order.out / f"{2 * index}{suffix}"
+    write.save(result.image, path, spec.format, spec.quality, facts)
+    job_path = order.out / f"{2 * index + 1}.job.yaml"
+    job_path.write_text(text, encoding="utf-8")
+    atomic.fsync_file(path)
+    atomic.fsync_file(job_path)
+    row = {
+        "id": facts.image_id,
+        "pixel_sha256": _checked(path, result),
+        "format": spec.format,
+        "seed": None if facts.seed is None else str(facts.seed),
+        "seed_locked": facts.seed_locked if order.model else None,
+        "prompt_tokens": used.get("prompt_tokens"),
+        "parent_path": None,
+        **{
+            name: getattr(facts, name)
+            for name in (
+                "kind prompt negative_prompt width height model profile steps guidance sampler created_at".split()
+            )
+        },
+        "tags": list(spec.tags),
+    }
+    return [_staged(path, index, "picture", suffix, row), _staged(job_path, index, "job", ".job.yaml", {})]
+
+
+def single_job(order: Order, result: Result) -> JobSpec:
+    """Return the job that makes this one picture again: every choice that was open is filled in."""
+    planned, used = result.planned, result.facts
+    update: dict[str, Any] = {"variants": 1, "prompt": planned.prompt, "negative_prompt": planned.negative_prompt}
+    if order.model:
+        update |= {name: used[name] for name in ("steps", "guidance") if name in used}
+        update |= {"seed": planned.seed, "width": result.image.width, "height": result.image.height}
+    if order.image:
+        update |= {"image": order.image_name, "image_sha256": order.image_sha256}
+    return order.spec.model_copy(update=update)
+
+
+def _checked(path: Path, result: Result) -> str:
+    """Read a written file back whole; returns the hash of its pixels."""
+    written = images.open_picture(path, result.image.width * result.image.height).image
+    expected = result.image
+    if written.size != expected.size:
+        raise RejectedInput(f"the result was written as {written.size}, not as {expected.size}")
+    pixels = images.pixel_sha256(written)
+    if path.suffix == ".png" and pixels != images.pixel_sha256(expected):
+        raise RejectedInput("the result read back from the disk differs from the picture made; the disk may be failing")
+    return pixels
+
+
+def _staged(path: Path, index: int, role: str, suffix: str, facts: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "file": path.name,
+        "stem_index": index,
+        "role": role,
+        "suffix": suffix,
+        "sha256": atomic.sha256_of(path),
+        "bytes": path.stat().st_size,
+        "facts": facts,
+    }
+
+
+if __name__ == "__main__":
+    main()
