@@ -26,7 +26,7 @@ lint: dev  ## style, types, layers, security
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/bandit --quiet --configfile pyproject.toml --severity-level medium --recursive hotfolder scripts
+	@$(BIN)/bandit --quiet --configfile pyproject.toml --severity-level medium --confidence-level medium --recursive hotfolder scripts
 
 format: dev  ## let ruff mend and format the code
 	@$(BIN)/ruff check --fix .
