@@ -82,8 +82,10 @@ _TABLES: dict[str, dict[str, Any]] = {
         "title": "Outputs",
         "description": "Every file a job writes, reserved by name and hash before it appears in outbox.",
         "facets": ["role"],
+        "hidden": True,
         "columns": {"name_key": "The name as the strictest disk compares it", "published": "1 once it is in outbox"},
     },
+    "sqlite_sequence": {"hidden": True, "columns": {}},
 }
 
 

@@ -20,7 +20,7 @@ from hotfolder.errors import ConfigError
 DEFAULT_PORT = 8001
 _PORTS_TRIED = 100
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
-_SETTINGS = {"sql_time_limit_ms": 1000, "default_allow_sql": True, "allow_download": False}
+_SETTINGS = {"sql_time_limit_ms": 1000, "default_allow_sql": True, "allow_download": False, "suggest_facets": False}
 
 
 def serve(
