@@ -90,9 +90,8 @@ def _read_mapping(document: Document, path: Path, value: Any, branch: Schema, pr
         each = branch.get("additionalProperties")
         each = each if isinstance(each, dict) else {}
         return {key: read(document, (*path, key), item, each, problems) for key, item in value.items()}
-    for key in branch.get("required", ()):
-        if value.get(key) is None:
-            problems.append(document.problem(path, f"{_key(path)} needs `{key}`"))
+    missing = [key for key in branch.get("required", ()) if value.get(key) is None]
+    problems.extend(document.problem(path, f"{_key(path)} needs `{key}`") for key in missing)
     result = {}
     for key, item in value.items():
         if key not in known:

@@ -15,7 +15,8 @@ class Settings(Strict):
     """The settings of one workspace. `_s` is seconds, `_gb` is 10**9 bytes."""
 
     inbox: str | None = Field(
-        default=None, description="where files are dropped: another folder, also on another disk or a share; default inbox/"
+        default=None,
+        description="where files are dropped: another folder, also on another disk or a share; default inbox/",
     )
     outbox: str | None = Field(default=None, description="where results go: another folder; default outbox/")
     profile: str = Field(
@@ -34,13 +35,15 @@ class Settings(Strict):
         default=3600.0, description="seconds without progress after which a job's worker is ended"
     )
     stop_grace_s: Annotated[float, Field(ge=0, le=3600)] = Field(
-        default=30.0, description="seconds a running job gets to finish when hotfolder is stopped; then it is queued again"
+        default=30.0,
+        description="seconds a running job gets to finish when hotfolder is stopped; then it is queued again",
     )
     overtake_bound: Annotated[int, Field(ge=0, le=10_000)] = Field(
         default=32, description="how many later jobs may go before a job, where that saves loading a model"
     )
     fetch_limit_gb: Annotated[float, Field(ge=0, le=10_000)] = Field(
-        default=2.0, description="missing model files up to this size are fetched by themselves; 0: never use the network"
+        default=2.0,
+        description="missing model files up to this size are fetched by themselves; 0: never use the network",
     )
 
 

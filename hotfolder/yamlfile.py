@@ -25,7 +25,8 @@ MAX_DIGITS = 20
 Path = tuple[str | int, ...]
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-_CONTROL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+CONTROL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010ffff]")
+"""What no text may hold: YAML's unprintable characters, and the code points that Unicode keeps out of all texts."""
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,4})?")
 _WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
@@ -108,7 +109,7 @@ def _decode(data: bytes, name: str) -> str:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         refuse(data.count(b"\n", 0, error.start) + 1, "this is not UTF-8 text; save the file as UTF-8")
-    if bad := _CONTROL.search(text):
+    if bad := CONTROL.search(text):
         line = text.count("\n", 0, bad.start()) + 1
         refuse(line, f"there is a control character ({names.display(bad.group())}) here; take it out")
     return text
@@ -203,7 +204,7 @@ class _Reader:
         text: str = event.value
         if len(text.encode()) > MAX_SCALAR_BYTES:
             self._refuse(event, path, f"this text is longer than {MAX_SCALAR_BYTES:,} bytes")
-        if bad := _CONTROL.search(text):
+        if bad := CONTROL.search(text):
             self._refuse(event, path, f"there is a control character ({names.display(bad.group())}) here; take it out")
         if event.style:
             return text

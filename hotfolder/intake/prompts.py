@@ -1,0 +1,111 @@
+"""From a job to its pictures: each with its prompt expanded and its seed. And text files with a prompt a line."""
+
+import random
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from hotfolder import names, yamlfile
+from hotfolder.errors import BadSpec, Problem, Unsupported
+from hotfolder.intake import language
+from hotfolder.spec import JobSpec, Planned
+
+if TYPE_CHECKING:
+    from hotfolder.intake.expansion import Expander
+
+MAX_PICTURES = 10_000
+"""Pictures of one job, and lines of one file of prompts."""
+MAX_PROMPT_FILE_BYTES = 1024 * 1024
+
+_CHAIN = re.compile(r"\[\s*([\w\s-]+?)\s*(\|[^\]]*)?\]")
+
+
+def plan(spec: JobSpec, wildcards: Path, draw: random.Random) -> tuple[Planned, ...]:
+    """Return the pictures a job will make: for each of its prompts `variants` of them, with successive seeds.
+
+    A seed that is given counts for the first picture of every prompt, so that prompts can be compared; without one,
+    `draw` gives each prompt its own, below 2**32. What `{red|blue}` and `__name__` become depends on the picture's
+    seed alone (and on its number, for `@` and `!`).
+
+    Args:
+        wildcards: the folder of text files for `__name__`.
+
+    Raises:
+        BadSpec: a prompt cannot be expanded, or there are more than 10,000 pictures.
+    """
+    prompts = spec.prompt if isinstance(spec.prompt, tuple) else (spec.prompt,)
+    total = len(prompts) * spec.variants
+    if total > MAX_PICTURES:
+        message = f"{len(prompts):,} prompts times {spec.variants:,} variants are {total:,} pictures"
+        raise BadSpec([Problem("job", None, "variants", f"{message}; a job makes at most {MAX_PICTURES:,}")])
+    expander = _expander(wildcards, *prompts, spec.negative_prompt)
+    pictures = []
+    for prompt in prompts:
+        first = draw.randrange(2**32 - spec.variants) if spec.seed is None else spec.seed
+        for number in range(spec.variants):
+            seed = (first + number) % 2**64
+            texts = [_expanded(text, expander, seed, number) for text in (prompt, spec.negative_prompt)]
+            pictures.append(
+                Planned(
+                    prompt=texts[0],
+                    negative_prompt=texts[1],
+                    template=prompt if prompt != texts[0] else None,
+                    seed=seed,
+                    seed_locked=spec.seed is not None,
+                )
+            )
+    return tuple(pictures)
+
+
+def _expander(wildcards: Path, *texts: str | None) -> "Expander | None":
+    """Return an Expander where a text wants one. dynamicprompts costs 60 ms to import: not at the service's start."""
+    if not any(text and ("{" in text or "__" in text) for text in texts):
+        return None
+    from hotfolder.intake.expansion import Expander
+
+    return Expander(wildcards)
+
+
+def _expanded(text: str | None, expander: "Expander | None", seed: int, number: int) -> str | None:
+    if expander is None or not text:
+        return text
+    return expander.expand(text, random.Random(str(seed)), number)  # a text is hashed: neighbours differ
+
+
+def prompt_lines(data: bytes, name: str) -> list[tuple[int, str]]:
+    """Return the lines of a file of prompts that are not empty, each with its number from 1.
+
+    Args:
+        data: UTF-8, or UTF-16 with a byte order mark, at most 1 MiB.
+        name: what messages call the file.
+
+    Raises:
+        BadSpec: it is no text, too large, or has more than 10,000 prompts.
+        Unsupported: a line is a step of a chain, `[kind|lora] ...`.
+    """
+    text = _decode(data, name)
+    lines = [(number, line.strip()) for number, line in enumerate(re.split("\r\n|\r|\n", text), 1) if line.strip()]
+    if len(lines) > MAX_PICTURES:
+        raise BadSpec([Problem(name, None, None, f"{len(lines):,} prompts; one file holds at most {MAX_PICTURES:,}")])
+    for number, line in lines:
+        if (step := _CHAIN.match(line)) and language.kind_of(step[1]):
+            shown = names.display(step[0])[:60]
+            raise Unsupported(f"{name}, line {number}: `{shown}` begins a chain of steps; chains come later")
+    return lines
+
+
+def _decode(data: bytes, name: str) -> str:
+    def refuse(line: int | None, message: str) -> NoReturn:
+        raise BadSpec([Problem(name, line, None, message)])
+
+    if len(data) > MAX_PROMPT_FILE_BYTES:
+        refuse(None, f"the file is {len(data):,} bytes long; at most {MAX_PROMPT_FILE_BYTES:,} are read")
+    encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        refuse(data.count(b"\n", 0, error.start) + 1, "this is not UTF-8 text; save the file as UTF-8")
+    if bad := yamlfile.CONTROL.search(text):
+        line = text.count("\n", 0, bad.start()) + 1
+        refuse(line, f"there is a control character ({names.display(bad.group())}) here; take it out")
+    return text
