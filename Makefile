@@ -40,7 +40,7 @@ prove: dev  ## the long proof that no crash loses or repeats a job (takes strace
 	@$(BIN)/python tests/prove/run.py $(ARGS)
 
 audit: dev  ## known vulnerabilities in the locked dependencies
-	@$(BIN)/pip-audit --requirement requirements.lock --no-deps --disable-pip
+	@$(BIN)/pip-audit --strict --requirement requirements.lock --no-deps --disable-pip
 
 lock: dev  ## resolve the dependencies anew; UPGRADE=--upgrade for newer ones
 	@$(COMPILE) pyproject.toml -o requirements.lock

@@ -84,8 +84,8 @@ def explain(output: str, index: "str | None") -> str:
         return f"{index or 'PyPI'} could not be reached. Check the network (and HTTPS_PROXY), then run this again."
     if index:
         return (
-            f"PyTorch for your NVIDIA card could not be installed from {index}. With `--torch-index none` hotfolder is "
-            "set up without the card: real models will not run, the miniatures will."
+            f"PyTorch could not be installed from {index}. With `--torch-index none` it comes from PyPI; under Windows "
+            "that one does not use the NVIDIA card: real models will be out of reach, the miniatures will work."
         )
     return "pip could not install hotfolder's dependencies; its own words are above."
 
@@ -147,19 +147,18 @@ def make_venv(venv: Path) -> "list[str]":
     if not suitable(version_of([inside])):
         python = find_python()
         print(f"Making {venv} with {' '.join(python)}.", flush=True)
-        made = subprocess.run([*python, "-m", "venv", "--clear", str(venv)], stdout=subprocess.DEVNULL)
-        if made.returncode != 0:  # Debian's Python without python3-venv: pip from outside can fill a bare one
-            made = subprocess.run([*python, "-m", "venv", "--clear", "--without-pip", str(venv)])
-            if made.returncode != 0 or not said([*python, "-m", "pip", "--version"]):
-                shutil.rmtree(venv, ignore_errors=True)
-                raise SetupError(
-                    f"{' '.join(python)} has no working venv module. On Debian and Ubuntu: `apt install python3-venv`; "
-                    "then run this again."
-                )
-            return [*python, "-m", "pip", "--python", inside]
-    if not said([inside, "-m", "pip", "--version"]) and not said([inside, "-m", "ensurepip"]):
-        return [*find_python(), "-m", "pip", "--python", inside]
-    return [inside, "-m", "pip"]
+        make = [*python, "-m", "venv", "--clear", str(venv)]
+        if subprocess.run(make, stdout=subprocess.DEVNULL).returncode != 0:
+            subprocess.run([*make, "--without-pip"])
+    if said([inside, "-m", "pip", "--version"]) or said([inside, "-m", "ensurepip"]):
+        return [inside, "-m", "pip"]
+    outside = [*find_python(), "-m", "pip"]  # Debian's Python without python3-venv: a pip from outside can fill .venv
+    if version_of([inside]) != (0, 0) and said([*outside, "--version"]):
+        return [*outside, "--python", inside]
+    raise SetupError(
+        f"{outside[0]} cannot make virtual environments. On Debian and Ubuntu: `apt install python3-venv`; "
+        "then run this again."
+    )
 
 
 def pip_install(pip: "list[str]", venv: Path, arguments: "list[str]", index: "str | None" = None) -> None:
@@ -179,10 +178,15 @@ def pip_install(pip: "list[str]", venv: Path, arguments: "list[str]", index: "st
         shutil.rmtree(str(temporary), ignore_errors=True)
 
 
-def check_disk(venv: Path) -> None:
-    """Refuse to begin what would fill the disk. With PyTorch already there only small things follow."""
+def has_torch(venv: Path) -> bool:
+    """Say whether PyTorch, by far the largest part, is already installed."""
+    return bool(list(venv.glob("**/site-packages/torch/version.py")))
+
+
+def check_disk() -> None:
+    """Refuse to begin what would fill the disk; raises SetupError."""
     free = shutil.disk_usage(str(ROOT)).free
-    if free < NEEDED_BYTES and not list(venv.glob("**/site-packages/torch/version.py")):
+    if free < NEEDED_BYTES:
         raise SetupError(
             f"hotfolder needs about {NEEDED_BYTES // 10**9} GB of disk, most of it PyTorch and its CUDA libraries; "
             f"{ROOT} has {free / 1e9:.1f} GB free. Free some, or clone hotfolder onto a larger disk."
@@ -228,9 +232,11 @@ def main(arguments: "list[str] | None" = None) -> int:
         sentence = impossible(platform.system(), platform.machine(), platform.mac_ver()[0])
         if sentence:
             raise SetupError(sentence)
-        check_disk(venv)
+        if not has_torch(venv):
+            check_disk()
+            print("The first time this downloads about 3 GB, most of it PyTorch.", flush=True)
         pip = make_venv(venv)
-        print("Installing what hotfolder needs; the first time this downloads about 3 GB.", flush=True)
+        print("Installing what hotfolder needs.", flush=True)
         if index:
             pip_install(pip, venv, ["--index-url", index, *torch_requirements(lock, index)], index)
         pip_install(pip, venv, [word for path in locks for word in ("-r", str(path))])

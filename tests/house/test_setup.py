@@ -121,7 +121,7 @@ def clone(setup: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     python.touch()
     monkeypatch.setattr(setup, "ROOT", tmp_path)
     monkeypatch.setattr(setup, "make_venv", lambda venv: ["pip"])
-    monkeypatch.setattr(setup, "check_disk", lambda venv: None)
+    monkeypatch.setattr(setup, "has_torch", lambda venv: True)
     monkeypatch.setattr(setup, "pip_install", lambda pip, venv, arguments, index=None: asked.append(arguments))
     return asked
 
@@ -144,15 +144,17 @@ def test_another_index_replaces_pytorch_first(setup: ModuleType, clone: list[lis
     assert clone[0] == ["--index-url", "https://example.org/whl/cpu", "torch==2.15.0+cpu"]
 
 
-def test_a_small_disk_is_refused_before_anything_is_loaded(
-    setup: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_small_disk_is_refused_before_anything_is_loaded(setup: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(setup.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 3_200_000_000}))
     with pytest.raises(setup.SetupError, match=r"about 8 GB.*3\.2 GB free"):
-        setup.check_disk(tmp_path / ".venv")
-    (tmp_path / ".venv/lib/site-packages/torch").mkdir(parents=True)
-    (tmp_path / ".venv/lib/site-packages/torch/version.py").touch()
-    setup.check_disk(tmp_path / ".venv")
+        setup.check_disk()
+
+
+def test_an_installed_pytorch_is_seen(setup: ModuleType, tmp_path: Path) -> None:
+    assert not setup.has_torch(tmp_path)
+    (tmp_path / "lib/python3.11/site-packages/torch").mkdir(parents=True)
+    (tmp_path / "lib/python3.11/site-packages/torch/version.py").touch()
+    assert setup.has_torch(tmp_path)
 
 
 def test_the_locks_hold_every_dependency_at_one_version() -> None:
