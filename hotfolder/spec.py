@@ -51,52 +51,80 @@ class JobSpec(Strict):
 
     kind: str
     prompt: Text | Annotated[tuple[Text, ...], Field(min_length=1)] | None = Field(
-        None, description="text, or a list of texts: one picture each"
+        default=None, description="text, or a list of texts: one picture each"
     )
-    negative_prompt: Text | None = None
-    seed: Seed | None = None
-    variants: Annotated[int, Field(ge=1, le=1000)] = 1
-    matrix: dict[str, tuple[Any, ...]] | None = None
+    negative_prompt: Text | None = Field(
+        default=None, description="what the picture should not show, for models that know it"
+    )
+    seed: Seed | None = Field(
+        default=None, description="the same seed gives the same picture; without it each picture has its own"
+    )
+    variants: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=1, description="how many pictures, from successive seeds"
+    )
+    matrix: dict[str, tuple[Any, ...]] | None = Field(
+        default=None, description="keys and lists of values: a labelled grid of pictures"
+    )
     width: Edge | None = None
     height: Edge | None = None
-    steps: Annotated[int, Field(ge=1, le=1000)] | None = None
-    guidance: Annotated[float, Field(ge=0, le=100)] | None = None
-    sampler: str | None = None
-    strength: Unit | None = None
-    model: str | None = None
-    profile: str | None = None
-    loras: tuple[LoraUse, ...] = ()
-    image: str | None = Field(None, description="a picture, named by its path in the workspace")
-    image_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = Field(
-        None, description="written into .job.yaml: finds the input wherever it lies in done/"
+    steps: Annotated[int, Field(ge=1, le=1000)] | None = Field(
+        default=None, description="denoising steps; default the model's"
     )
-    mask: str | None = None
-    mask_prompt: Text | None = None
-    mask_blur: Annotated[float, Field(ge=0, le=512)] | None = None
-    mask_grow: Annotated[int, Field(ge=-512, le=512)] | None = None
-    mask_invert: bool = False
-    control: Control | None = None
-    style: Style | None = None
-    face: Face | None = None
-    pipeline: tuple[dict[str, Any], ...] | None = None
-    upscaler: str | None = None
-    format: Format = "png"
-    quality: Annotated[int, Field(ge=1, le=100)] = 92
-    name: Annotated[str, Field(max_length=200)] | None = Field(None, description="stem of the result's file name")
-    keep_exif: bool = False
-    priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
-    tags: tuple[Annotated[str, Field(max_length=200)], ...] = ()
-    note: Text | None = None
-    on_keep: dict[str, Any] | None = None
+    guidance: Annotated[float, Field(ge=0, le=100)] | None = Field(
+        default=None, description="how closely the prompt is followed; default the model's"
+    )
+    sampler: str | None = Field(default=None, description="the noise scheduler; default the model's")
+    strength: Unit | None = Field(default=None, description="how much of the input picture is changed")
+    model: str | None = Field(default=None, description="a name that `hotfolder models` lists; default the profile's")
+    profile: str | None = Field(default=None, description="which models at which precision; default the settings'")
+    loras: tuple[LoraUse, ...] = Field(default=(), description="names of files in models/loras/, or {name, weight}")
+    image: str | None = Field(default=None, description="a picture, named by its path in the workspace")
+    image_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = Field(
+        default=None, description="written into .job.yaml: finds the input wherever it lies in done/"
+    )
+    mask: str | None = Field(default=None, description="a picture, white where something is to change")
+    mask_prompt: Text | None = Field(default=None, description="words that say where something is to change")
+    mask_blur: Annotated[float, Field(ge=0, le=512)] | None = Field(
+        default=None, description="pixels over which the mask's edge fades"
+    )
+    mask_grow: Annotated[int, Field(ge=-512, le=512)] | None = Field(
+        default=None, description="pixels by which the mask grows, or shrinks when negative"
+    )
+    mask_invert: bool = Field(default=False, description="change what the mask leaves out")
+    control: Control | None = Field(default=None, description="a map the picture has to follow")
+    style: Style | None = Field(default=None, description="a picture whose style is taken")
+    face: Face | None = Field(default=None, description="a picture whose face is taken")
+    pipeline: tuple[dict[str, Any], ...] | None = Field(
+        default=None, description="steps, each a job that works on the last one's picture"
+    )
+    upscaler: str | None = Field(
+        default=None, description="how a result worked on smaller gets its size: lanczos or a model"
+    )
+    format: Format = Field(default="png", description="the kind of file that is written")
+    quality: Annotated[int, Field(ge=1, le=100)] = Field(default=92, description="of JPEG and WebP")
+    name: Annotated[str, Field(max_length=200)] | None = Field(
+        default=None, description="stem of the result's file name"
+    )
+    keep_exif: bool = Field(default=False, description="copy the input's EXIF, its place and camera too")
+    priority: Annotated[int, Field(ge=-1000, le=1000)] = Field(default=0, description="higher goes first")
+    tags: tuple[Annotated[str, Field(max_length=200)], ...] = Field(
+        default=(), description="words for the catalog, and keywords in the picture"
+    )
+    note: Text | None = Field(default=None, description="a remark for the catalog")
+    on_keep: dict[str, Any] | None = Field(default=None, description="a job to run on pictures that are moved to keep/")
     options: dict[str, Any] = Field(default_factory=dict, description="the kind's own keys, validated by it")
 
 
 class IntakeKeys(Strict):
     """Keys of a folder.yaml that say how files are taken; they never reach a job. Durations in seconds."""
 
-    settle_s: Annotated[float, Field(ge=0, le=3600)] | None = None
-    sidecar_wait_s: Annotated[float, Field(ge=0, le=86_400)] = 0.0
-    require_sidecar: bool = False
+    settle_s: Annotated[float, Field(ge=0, le=3600)] | None = Field(
+        default=None, description="seconds without a change after which a file is taken; default the settings'"
+    )
+    sidecar_wait_s: Annotated[float, Field(ge=0, le=86_400)] = Field(
+        default=0.0, description="seconds a picture waits for its sidecar"
+    )
+    require_sidecar: bool = Field(default=False, description="a picture waits until its sidecar is there")
 
 
 class Planned(Strict):
@@ -104,6 +132,6 @@ class Planned(Strict):
 
     prompt: str | None = None
     negative_prompt: str | None = None
-    template: str | None = Field(None, description="the prompt before expansion, when it differs")
+    template: str | None = Field(default=None, description="the prompt before expansion, when it differs")
     seed: Seed
     seed_locked: bool = Field(description="the user gave the seed")

@@ -21,6 +21,7 @@ from dynamicprompts.parser.parse import parse
 from dynamicprompts.samplers.random import RandomSampler
 from dynamicprompts.sampling_context import SamplingContext
 from dynamicprompts.sampling_result import SamplingResult
+from dynamicprompts.types import ResultGen
 from dynamicprompts.wildcards import WildcardManager
 
 from hotfolder.errors import BadSpec, Problem
@@ -74,8 +75,8 @@ class Expander:
         try:
             text = next(context.generator_from_command(self.command(template))).text
         except KeyError:
-            raise _refuse(f"{shown(template)} uses a `${{name}}` that is not set; set it with `${{name=red}}`") from None
-        except (RecursionError, StopIteration):
+            raise _refuse(f"{shown(template)} uses a `${{name}}` that is not set; write `${{name=red}}`") from None
+        except (RuntimeError, StopIteration):
             raise _refuse(f"{shown(template)} expands into itself without end") from None
         text = text.translate(_RELEASE)
         if len(text) > MAX_CHARACTERS:
@@ -157,7 +158,7 @@ def _parse(template: str) -> Command:
 
 
 def _refuse(message: str) -> BadSpec:
-    return BadSpec([Problem("prompt", None, "prompt", message)])
+    return BadSpec([Problem("the job", None, "prompt", message)])
 
 
 class _Sampler(RandomSampler):
@@ -169,15 +170,14 @@ class _Sampler(RandomSampler):
         self._number = number
         self._radix = 1
         self._draws = 0
-        self._characters = 0
 
-    def generator_from_command(self, command: Command, context: SamplingContext) -> Any:
+    def generator_from_command(self, command: Command, context: SamplingContext) -> ResultGen:
         self._draws += 1
         if self._draws > MAX_DRAWS:
             raise _refuse(f"the prompt needs more than {MAX_DRAWS:,} choices; does a wildcard lead back to itself?")
         return super().generator_from_command(command, context)
 
-    def _get_variant(self, command: VariantCommand, context: SamplingContext) -> Iterator[SamplingResult]:
+    def _get_variant(self, command: VariantCommand, context: SamplingContext) -> ResultGen:
         few, many = command.min_bound, command.max_bound
         options: list[Any] = command.values
         weights: list[float] | None = command.weights
@@ -193,7 +193,7 @@ class _Sampler(RandomSampler):
         results = [next(context.generator_from_command(as_command(option))) for option in picked]
         yield SamplingResult.joined(results, separator=command.separator)
 
-    def _get_wildcard(self, command: WildcardCommand, context: SamplingContext) -> Iterator[SamplingResult]:
+    def _get_wildcard(self, command: WildcardCommand, context: SamplingContext) -> ResultGen:
         values = self._expander.values(self._name(command, context))
         (picked,) = self._pick(values, None, 1, command.sampling_method)
         yield next(context.with_variables(command.variables).generator_from_command(self._expander.command(picked)))

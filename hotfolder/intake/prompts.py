@@ -37,7 +37,7 @@ def plan(spec: JobSpec, wildcards: Path, draw: random.Random) -> tuple[Planned, 
     total = len(prompts) * spec.variants
     if total > MAX_PICTURES:
         message = f"{len(prompts):,} prompts times {spec.variants:,} variants are {total:,} pictures"
-        raise BadSpec([Problem("job", None, "variants", f"{message}; a job makes at most {MAX_PICTURES:,}")])
+        raise BadSpec([Problem("the job", None, "variants", f"{message}; a job makes at most {MAX_PICTURES:,}")])
     expander = _expander(wildcards, *prompts, spec.negative_prompt)
     pictures = []
     for prompt in prompts:
