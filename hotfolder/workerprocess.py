@@ -6,7 +6,7 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +43,11 @@ class WorkerProcess:
         except OSError:
             pass
 
-    def hear(self) -> list[dict[str, Any]]:
-        """Return what it said since the last call; the last one is `{"event": "died", "how": ...}` when it has ended."""
-        heard: list[dict[str, Any]] = []
+    def hear(self) -> Iterator[dict[str, Any]]:
+        """Yield what it has said and nobody heard yet; the last is `{"event": "died", "how": ...}` when it has ended."""
         while not self._messages.empty():
             message = self._messages.get()
-            heard.append(message if message is not None else {"event": "died", "how": self._how_it_ended()})
-        return heard
+            yield message if message is not None else {"event": "died", "how": self._how_it_ended()}
 
     def end(self, grace_s: float) -> None:
         """Close the pipe and wait; kill it when it has not left after `grace_s` seconds."""

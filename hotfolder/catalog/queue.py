@@ -121,6 +121,38 @@ def put_waiting(catalog: Catalog, job: int, reason: str) -> None:
     catalog.rows("update jobs set state='waiting', wait_reason=?, started_at=null where id=?", reason, job)
 
 
+def put_reconsidered(catalog: Catalog, job: int, new: NewJob) -> None:
+    """Write what became of a waiting job of a claimed drop: queued, failed, or waiting for something else."""
+    catalog.rows(
+        "update jobs set state=?, spec=?, planned=?, model=?, source_path=coalesce(source_path, ?), wait_reason=?, "
+        "error=?, finished_at=? where id=?",
+        new.state, new.spec, new.planned, new.model, new.source_path, new.wait_reason, new.error,
+        utc_now() if new.state in ENDED else None, job,
+    )  # fmt: skip
+
+
+def put_forgotten(catalog: Catalog, drop: str) -> None:
+    """Remove the rows of a drop that never ran: its file became part of another."""
+    catalog.rows("delete from jobs where drop_id=?", drop)
+    catalog.rows("delete from drops where id=?", drop)
+
+
+def put_withdrawn(catalog: Catalog, drop: str) -> None:
+    """End a drop whose files its user took away from the inbox while it waited."""
+    catalog.rows("update drops set state='cancelled', finished_at=? where id=?", utc_now(), drop)
+    catalog.rows(
+        "update jobs set state='cancelled', error='its file was taken away while it waited', wait_reason=null, "
+        "finished_at=? where drop_id=?",
+        utc_now(), drop,
+    )  # fmt: skip
+
+
+def files_of(drop: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a drop row's files: role, name (in work/), origin (in the inbox), sha256, and path once filed away."""
+    files: list[dict[str, Any]] = json.loads(drop["files"])
+    return files
+
+
 def ended_drops(catalog: Catalog) -> list[str]:
     """Return the claimed drops whose every job has ended: their files can be filed away."""
     found = catalog.rows(

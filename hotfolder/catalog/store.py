@@ -21,7 +21,23 @@ def storable(text: str | None) -> str | None:
     return None if text is None else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-class Catalog:
+class Reader:
+    """Statements on a connection, their rows as dictionaries."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+
+    def rows(self, sql: str, *values: Any) -> list[dict[str, Any]]:
+        """Run one statement and return its rows."""
+        return [dict(row) for row in self.connection.execute(sql, values)]
+
+    def row(self, sql: str, *values: Any) -> dict[str, Any] | None:
+        """Return the first row, or None."""
+        found = self.rows(sql, *values)
+        return found[0] if found else None
+
+
+class Catalog(Reader):
     """catalog.db, opened for writing by the service, the one process that does (SQLite before 3.51.3 can corrupt a
     WAL that two connections checkpoint at the same instant).
 
@@ -30,7 +46,7 @@ class Catalog:
 
     def __init__(self, path: Path) -> None:
         try:
-            self.connection = _connect(path.as_uri(), path)
+            super().__init__(_connect(path.as_uri(), path))
             self.connection.execute("pragma journal_mode=wal")
             self.connection.execute("pragma synchronous=full")
             self.connection.execute("pragma foreign_keys=on")
@@ -54,28 +70,15 @@ class Catalog:
             raise
         self.connection.execute("commit")
 
-    def rows(self, sql: str, *values: Any) -> list[dict[str, Any]]:
-        """Run one statement and return its rows as dictionaries."""
-        return rows(self.connection, sql, *values)
-
-    def row(self, sql: str, *values: Any) -> dict[str, Any] | None:
-        """Return the first row, or None."""
-        found = self.rows(sql, *values)
-        return found[0] if found else None
-
-
-def rows(connection: sqlite3.Connection, sql: str, *values: Any) -> list[dict[str, Any]]:
-    return [dict(row) for row in connection.execute(sql, values)]
-
 
 @contextlib.contextmanager
-def reading(path: Path) -> Iterator[sqlite3.Connection]:
+def reading(path: Path) -> Iterator[Reader]:
     """A read-only connection; raises ConfigError when there is no catalog yet."""
     if not path.is_file():
         raise ConfigError(f"nothing here yet: {path} is made when `hotfolder run` starts for the first time")
     connection = _connect(f"{path.as_uri()}?mode=ro", path)
     try:
-        yield connection
+        yield Reader(connection)
     finally:
         connection.close()
 

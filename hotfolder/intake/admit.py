@@ -34,6 +34,8 @@ class Draft:
     source: Path | None = None
     wait: str | None = None
     error: str | None = None
+    ends_as: str = "failed"
+    """The state a job with an `error` ends in: `failed`, or `cancelled`."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,12 @@ class Admitter:
         try:
             spec = language.resolve(layers, hot.kind)
             draft = replace(draft, spec=spec, name=names.clean(spec.name) if spec.name else label)
-            return self._complete(draft, group, hot)
+            member, source = self._input(spec, group, hot)
+            draft = replace(draft, member=member, source=source)
+            path = self.workspace.inbox / group.members[member].path if member else source
+            if path is None and group.late_for and "image" in CAPABILITIES[spec.kind].needs and not spec.image:
+                raise NotYet(f"waits for {group.late_for[0]}, the picture it belongs to, or for `image:` in it")
+            return self.complete(draft, path, names.display(group.primary.name))
         except NotYet as reason:
             return replace(draft, wait=str(reason))
         except BadSpec as error:
@@ -165,26 +172,25 @@ class Admitter:
         except (JobError, ConfigError) as error:
             return replace(draft, error=str(error))
 
-    def _complete(self, draft: Draft, group: Group, hot: HotFolder) -> Draft:
-        spec, where = draft.spec, names.display(group.primary.name)
-        capability = CAPABILITIES[spec.kind]
-        member, source = self._input(spec, group, hot)
-        if (member or source) and "image" not in capability.uses:
+    def complete(self, draft: Draft, path: Path | None, where: str) -> Draft:
+        """Return the draft ready to run: its input looked at, its model chosen, its pictures planned.
+
+        Args:
+            path: the picture it works on, None for none.
+            where: the dropped file's name, for messages.
+
+        Raises:
+            NotYet: something is missing that may come.
+            JobError, ConfigError: it can never run.
+        """
+        spec, capability = draft.spec, CAPABILITIES[draft.spec.kind]
+        if path and "image" not in capability.uses:
             raise Unsupported(f"{where}: {spec.kind} makes pictures from words and takes none in this version")
-        if "image" in capability.needs and not (member or source):
-            wanted = f"waits for {group.late_for[0]}, the picture it belongs to, or" if group.late_for else "needs"
-            raise NotYet(f"{wanted} a picture: name one with `image:`")
+        if "image" in capability.needs and not path:
+            raise NotYet("needs a picture: name one with `image:`")
         if "prompt" in capability.needs and not spec.prompt:
-            raise NotYet(f"needs a prompt: write `prompt:` into {_job_file(group)}")
-        size = None
-        if path := (self.workspace.inbox / group.members[member].path if member else source):
-            try:
-                sniffed = images.sniff(path, self.workspace.settings.max_megapixels * 1_000_000)
-            except PermissionError:
-                raise NotYet(f"{where} may not be read (permission denied); waits until it may") from None
-            except FileNotFoundError:
-                raise NotYet(f"{where} has just gone; waits for it") from None
-            size = (sniffed.width, sniffed.height)
+            raise NotYet(f"needs a prompt: write `prompt:` into {where}")
+        size = self._size_of(path, where) if path else None
         capability.check(spec, capability.Options(**spec.options), size)
         profile, entry = entries.choose(spec, self.workspace.settings.profile, self.workspace.profiles, where)
         if entry.is_loaded:
@@ -194,9 +200,16 @@ class Admitter:
             spec=spec.model_copy(update={"profile": profile, "model": entry.name}),
             planned=prompts.plan(spec, self.workspace.wildcards, self.draw),
             model=entry.name if entry.is_loaded else "",
-            member=member,
-            source=source,
         )
+
+    def _size_of(self, path: Path, where: str) -> tuple[int, int]:
+        try:
+            sniffed = images.sniff(path, int(self.workspace.settings.max_megapixels * 1_000_000))
+        except PermissionError:
+            raise NotYet(f"{where} may not be read (permission denied); waits until it may") from None
+        except FileNotFoundError:
+            raise NotYet(f"{where} has just gone; waits for it") from None
+        return sniffed.width, sniffed.height
 
     def _input(self, spec: JobSpec, group: Group, hot: HotFolder) -> tuple[str | None, Path | None]:
         """Return the role of the group's own picture, or the file elsewhere that the job names."""
@@ -219,10 +232,3 @@ def _stem(name: str) -> str:
     base = PurePosixPath(name).name
     base = stem(base) or base
     return names.clean(base.removesuffix(".job"), spare="job")
-
-
-def _job_file(group: Group) -> str:
-    own = group.members.get("job") or group.primary
-    return names.display(own.name if "job" in group.members else f"{own.name}.yaml")
-
-

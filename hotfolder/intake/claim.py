@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from hotfolder.intake.scan import Signature, signature_of
 from hotfolder.workspace import Workspace
 
 BATCH = 64
+MAX_JOB_BYTES = 65_536
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ def claim(workspace: Workspace, catalog: Catalog, claims: Sequence[Claim]) -> li
     crash_point("claim_intent")
     for one in claims:
         (workspace.work / one.drop / "in").mkdir(parents=True, exist_ok=True)
+        # for `rebuild`, should the catalog be lost while this drop is being worked on
+        (workspace.work / one.drop / "claim.json").write_text(json.dumps(one.files), encoding="utf-8")
     atomic.fsync_folder(workspace.work)
     crash_point("claim_folders")
     taken = [one for one in claims if _take(workspace, one)]
@@ -169,7 +173,7 @@ def new_job(workspace: Workspace, draft: Draft, one: Claim | None) -> NewJob:
     if draft.member and one:
         name = next(file["name"] for file in one.files if file["role"] == draft.member)
         source = f".hotfolder/work/{one.drop}/in/{name}"
-    state = "failed" if draft.error else "waiting" if draft.wait else "queued"
+    state = draft.ends_as if draft.error else "waiting" if draft.wait else "queued"
     return NewJob(
         name=draft.name,
         kind=draft.spec.kind,
@@ -207,9 +211,7 @@ def give_back(workspace: Workspace, drop: str, files: Sequence[dict[str, Any]]) 
         atomic.fsync_folder(target.parent)
     for part in inside.glob(".*.part"):
         part.unlink()
-    with contextlib.suppress(FileNotFoundError):
-        inside.rmdir()
-        inside.parent.rmdir()
+    shutil.rmtree(inside.parent, ignore_errors=True)
 
 
 def _return(source: Path, target: Path) -> None:

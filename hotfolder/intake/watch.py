@@ -11,7 +11,6 @@ from watchdog.events import (
     DirMovedEvent,
     FileClosedEvent,
     FileCreatedEvent,
-    FileModifiedEvent,
     FileMovedEvent,
     FileSystemEvent,
     FileSystemEventHandler,
@@ -21,7 +20,7 @@ from watchdog.observers.api import BaseObserver
 
 # Files that are renamed in or hard-linked arrive as "created" alone; opening and reading would only fill the queue.
 EVENTS: list[type[FileSystemEvent]] = [
-    FileCreatedEvent, FileClosedEvent, FileMovedEvent, FileModifiedEvent, DirCreatedEvent, DirMovedEvent,
+    FileCreatedEvent, FileClosedEvent, FileMovedEvent, DirCreatedEvent, DirMovedEvent,
 ]  # fmt: skip
 
 

@@ -1,0 +1,111 @@
+"""The catalog made anew from the files, which are the truth: pictures in outbox, inputs in done/ and failed/.
+
+What only the catalog knew is gone: job ids, seconds, and jobs that made nothing.
+"""
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hotfolder import atomic, images
+from hotfolder.catalog import pictures, queue
+from hotfolder.catalog.queue import NewJob
+from hotfolder.catalog.store import Catalog, utc_now
+from hotfolder.errors import HotfolderError
+from hotfolder.images import SUFFIXES
+from hotfolder.intake import claim
+from hotfolder.metadata import read
+from hotfolder.workspace import Workspace
+
+
+def rebuild(workspace: Workspace) -> tuple[int, int]:
+    """Remake catalog.db; returns how many pictures and how many inputs it now has. The caller holds the workspace.
+
+    The old catalog, if there is one, is kept beside it as catalog.db.old.
+    """
+    for suffix in ("-wal", "-shm"):
+        workspace.catalog.with_name(workspace.catalog.name + suffix).unlink(missing_ok=True)
+    if workspace.catalog.exists():
+        os.replace(workspace.catalog, workspace.catalog.with_name("catalog.db.old"))
+    catalog = Catalog(workspace.catalog)
+    inputs = sum(_put_input(workspace, catalog, path, state) for state in ("done", "failed") for path in _files(workspace.root / state))
+    made = 0
+    for path in _files(workspace.outbox):
+        if path.suffix.lower() in SUFFIXES:
+            made += _put_picture(workspace, catalog, path)
+    _give_back_unfinished(workspace)
+    catalog.close()
+    return made, inputs
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for where, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(where, name) for name in sorted(files) if not name.startswith("."))
+
+
+def _put_input(workspace: Workspace, catalog: Catalog, path: Path, state: str) -> bool:
+    if path.name.endswith(".error.txt"):
+        return False
+    relative = path.relative_to(workspace.root / state)
+    file = {
+        "role": "picture" if path.suffix.lower() in SUFFIXES else "job",
+        "name": path.name,
+        "origin": relative.as_posix(),
+        "sha256": atomic.sha256_of(path),
+        "path": path.relative_to(workspace.root).as_posix(),
+    }
+    reason = path.with_name(f"{path.name}.error.txt")
+    error = reason.read_text(encoding="utf-8", errors="replace") if reason.is_file() else None
+    kind = relative.parts[0] if len(relative.parts) > 1 else "unknown"
+    job = NewJob(path.stem, kind, 0, "{}", "[]", "", None, state, error=error)
+    with catalog.transaction():
+        queue.put_drop(catalog, claim.new_drop_id(), relative.parent.as_posix(), relative.name, state, [file], [job])
+    return True
+
+
+def _put_picture(workspace: Workspace, catalog: Catalog, path: Path) -> bool:
+    """Write the row of one picture from what is embedded in it, its pixels and its bytes."""
+    try:
+        found = read.read(path)
+        image = images.open_picture(path, 2**31).image
+    except (HotfolderError, OSError, sqlite3.Error):
+        return False
+    if found.image_id is None or found.job is None:
+        return False
+    relative = workspace.relative(path)
+    facts = facts_of(found, image, path)
+    output = {"path": relative, "sha256": atomic.sha256_of(path), "job_id": None}
+    with catalog.transaction():
+        pictures.put_image(catalog, facts, output, utc_now())
+    return True
+
+
+def facts_of(found: read.Found, image: Any, path: Path) -> dict[str, Any]:
+    """Return the catalog columns of a picture of ours, from its embedded job."""
+    job = found.job or {}
+    kept = {name: job.get(name) for name in "kind prompt negative_prompt model profile steps guidance loras seed".split()}
+    formats = {".jpg": "jpeg", ".jpeg": "jpeg"}
+    return {
+        **kept,
+        "id": found.image_id,
+        "pixel_sha256": images.pixel_sha256(image),
+        "width": image.width,
+        "height": image.height,
+        "format": formats.get(path.suffix.lower(), path.suffix.lower()[1:]),
+        "sampler": (found.parameters or {}).get("Sampler"),
+        "caption": found.caption,
+        "tags": list(found.tags or ()),
+        "rating": found.rating,
+        "parent_path": job.get("image"),
+        "created_at": found.created_at,
+    }
+
+
+def _give_back_unfinished(workspace: Workspace) -> None:
+    """Return the inputs of drops that were not finished to the inbox: the next start takes them again."""
+    for noted in sorted(workspace.work.glob("*/claim.json")):
+        claim.give_back(workspace, noted.parent.name, json.loads(noted.read_bytes()))

@@ -1,0 +1,213 @@
+"""The command `hotfolder`: each command parses, calls, prints. Messages are sentences; tracebacks need --verbose."""
+
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from hotfolder import __version__, workspace as places
+from hotfolder.errors import ConfigError, HotfolderError
+from hotfolder.workspace import Workspace
+
+EXIT_FAILED = 1
+
+
+def main() -> None:
+    """Run the command line; HotfolderErrors become sentences and exit codes."""
+    try:
+        commands(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except HotfolderError as error:
+        if "--verbose" in sys.argv or "-v" in sys.argv:
+            raise
+        click.echo(f"hotfolder: {error}", err=True)
+        sys.exit(error.exit_code)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+@click.option("--workspace", envvar="HOTFOLDER_WORKSPACE", type=click.Path(path_type=Path), default=".",
+              help="The workspace; default the current folder.")  # fmt: skip
+@click.option("--profile", envvar="HOTFOLDER_PROFILE", help="Profile to use instead of the settings' own.")
+@click.option("-v", "--verbose", is_flag=True, help="More messages, and tracebacks.")
+@click.pass_context
+def commands(context: click.Context, workspace: Path, profile: str | None, verbose: bool) -> None:
+    """Turn a folder into an AI image workstation: drop files into inbox/, collect the results in outbox/."""
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s")
+    context.obj = (workspace, profile)
+
+
+def _open() -> Workspace:
+    root, profile = click.get_current_context().obj
+    return places.open_workspace(root, profile)
+
+
+@commands.command()
+@click.argument("folder", type=click.Path(path_type=Path), default=".")
+def init(folder: Path) -> None:
+    """Make FOLDER a workspace; what is already there stays."""
+    from hotfolder import demo
+
+    workspace = places.init(folder)
+    demo.copy_examples(workspace)
+    click.echo(f"{workspace.root} is a workspace. Start it: hotfolder --workspace {workspace.root} run")
+
+
+@commands.command()
+@click.option("--once", is_flag=True, help="Do what can be done now, name what waits, and leave.")
+def run(once: bool) -> None:
+    """Watch the inbox and work until Ctrl-C."""
+    from hotfolder import running
+
+    sys.exit(running.run(_open(), once))
+
+
+@commands.command()
+def stop() -> None:
+    """End the hotfolder that runs on this workspace; its current job finishes first."""
+    from hotfolder import control
+
+    workspace = _open()
+    if not places.is_running(workspace):
+        raise ConfigError(f"no hotfolder runs on {workspace.root}")
+    control.ask(workspace, control.Command("stop"))
+    click.echo("Stopping; the running job may finish first.")
+
+
+@commands.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def status(as_json: bool) -> None:
+    """Show what runs, what is queued, what waits and why, and what failed."""
+    from hotfolder import printing, status as state
+
+    found = state.gather(_open())
+    click.echo(found.as_json() if as_json else printing.status(found))
+
+
+@commands.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def check(files: tuple[Path, ...]) -> None:
+    """Validate job files without running them, and print the resolved jobs."""
+    from hotfolder.intake import checking
+
+    workspace = _open()
+    for file in files:
+        click.echo(checking.check(workspace, file), nl=False)
+
+
+@commands.command()
+def schema() -> None:
+    """Print the JSON Schema of the job language, for editors."""
+    from hotfolder.intake.schema import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=2))
+
+
+@commands.command()
+def pause() -> None:
+    """Start no further job until `resume`: puts a file PAUSE into the inbox."""
+    (_open().inbox / "PAUSE").touch()
+    click.echo("Paused: the running job ends, nothing new starts. Go on with: hotfolder resume")
+
+
+@commands.command()
+def resume() -> None:
+    """Go on after `pause`: takes PAUSE out of the inbox."""
+    workspace = _open()
+    for name in os.listdir(workspace.inbox):
+        if name.lower() in ("pause", "pause.txt"):
+            (workspace.inbox / name).unlink()
+    click.echo("Going on.")
+
+
+@commands.command()
+@click.argument("jobs", nargs=-1, required=True, type=int)
+def cancel(jobs: tuple[int, ...]) -> None:
+    """End waiting, queued or running JOBS; their files go to failed/."""
+    _ask("cancel", jobs, ("waiting", "queued", "running"))
+
+
+@commands.command()
+@click.argument("jobs", nargs=-1, required=True, type=int)
+def retry(jobs: tuple[int, ...]) -> None:
+    """Put the files of failed or cancelled JOBS back into the inbox; what was done is not done again."""
+    _ask("retry", jobs, ("failed", "cancelled"))
+
+
+def _ask(verb: str, jobs: tuple[int, ...], states: tuple[str, ...]) -> None:
+    from hotfolder import control
+    from hotfolder.catalog import store
+
+    workspace = _open()
+    with store.reading(workspace.catalog) as catalog:
+        for job in jobs:
+            row = catalog.row("select state from jobs where id=?", job)
+            if row is None or row["state"] not in states:
+                what = "there is no such job" if row is None else f"it is {row['state']}"
+                raise ConfigError(f"cannot {verb} job {job}: {what}; `hotfolder status` lists the jobs")
+    for job in jobs:
+        control.ask(workspace, control.Command(verb, job))
+    now = "now" if places.is_running(workspace) else "when hotfolder runs next"
+    click.echo(f"{verb.capitalize()} job{'s' if len(jobs) > 1 else ''} {', '.join(map(str, jobs))}: {now}.")
+
+
+@commands.command()
+@click.option("--port", type=int, help="Default 8001, or the next free one.")
+def browse(port: int | None) -> None:
+    """Show the catalog in a browser, read-only, on this machine alone."""
+    from hotfolder.browse.serve import serve
+
+    workspace = _open()
+    serve(workspace.root, workspace.outbox, workspace.catalog, port=port)
+
+
+@commands.command()
+def doctor() -> None:
+    """Say what is wrong with this machine or workspace, and the command that mends it."""
+    from hotfolder import doctor as examination, printing
+
+    findings = examination.examine(_open().root)
+    click.echo(printing.findings(findings))
+    sys.exit(EXIT_FAILED if any(finding.ok is False for finding in findings) else 0)
+
+
+@commands.command()
+def verify() -> None:
+    """Check that files and catalog agree."""
+    from hotfolder import verify as checks
+
+    workspace = _open()
+    found = checks.verify(workspace, settled=not places.is_running(workspace))
+    for sentence in found:
+        click.echo(sentence)
+    if not found:
+        click.echo("Files and catalog agree.")
+    sys.exit(EXIT_FAILED if found else 0)
+
+
+@commands.command()
+def rebuild() -> None:
+    """Make the catalog anew from the files; the old one is kept as catalog.db.old."""
+    from hotfolder.catalog import rebuild as remake
+
+    workspace = _open()
+    places.make_private(workspace)
+    with places.hold(workspace):
+        made, inputs = remake.rebuild(workspace)
+    click.echo(f"The catalog has {made} pictures and {inputs} dropped files again.")
+
+
+@commands.command()
+@click.argument("folder", type=click.Path(path_type=Path), required=False)
+def demo(folder: Path | None) -> None:
+    """Make one job of each kind on the shipped miniature models, in a scratch workspace, and say where they are."""
+    from hotfolder import demo as show
+
+    sys.exit(show.run(folder))

@@ -1,0 +1,53 @@
+"""`hotfolder demo`: one job of each kind on the miniatures, in a scratch workspace; and the example jobs."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import click
+
+from hotfolder import running, workspace as places
+from hotfolder.catalog import store
+from hotfolder.miniatures import world
+from hotfolder.workspace import Workspace
+
+EXAMPLES = Path(__file__).parents[1] / "jobs"
+PROMPTS = """\
+a large red circle on a blue background
+a small green star at the left on a white background
+a {yellow|pink} heart on a purple background
+a red heart left of a yellow house on a black background
+"""
+
+
+def copy_examples(workspace: Workspace) -> None:
+    """Put the ready-made job files into jobs/, leaving those that are there."""
+    for path in sorted(EXAMPLES.glob("*.yaml")):
+        target = workspace.root / "jobs" / path.name
+        if not target.exists():
+            shutil.copyfile(path, target)
+
+
+def run(folder: Path | None) -> int:
+    """Make the demo in `folder`, default a new temporary one; returns the exit code."""
+    root = folder or Path(tempfile.mkdtemp(prefix="hotfolder-demo-"))
+    workspace = places.init(root)
+    copy_examples(workspace)
+    workspace = places.open_workspace(root, profile="miniature")
+    (workspace.inbox / "generate" / "evening.txt").write_text(PROMPTS, encoding="utf-8")
+    (workspace.inbox / "generate" / "star.yaml").write_text(
+        "prompt: a large orange star on a green background\nseed: 7\nvariants: 2\ntags: [demo]\n", encoding="utf-8"
+    )
+    (workspace.inbox / "upscale" / "painted.png.yaml").write_text("model: lanczos\nfactor: 3\n", encoding="utf-8")
+    scene = world.parse("a large purple tree on a yellow background")
+    world.paint(scene, 160).image.save(workspace.inbox / "upscale" / "painted.png")
+    click.echo(f"A scratch workspace: {workspace.root}\nDropped: inbox/generate/evening.txt, inbox/generate/star.yaml, "
+               "inbox/upscale/painted.png with painted.png.yaml\n")  # fmt: skip
+    code = running.run(workspace, once=True)
+    with store.reading(workspace.catalog) as catalog:
+        made = catalog.rows("select kind, path, width, height, prompt from images order by rowid")
+    click.echo(f"\n{len(made)} pictures, each with everything that made it embedded, drawn by tiny shipped models:")
+    for row in made:
+        click.echo(f"  {workspace.absolute(row['path'])}  {row['width']}x{row['height']}  {row['prompt'] or row['kind']}")
+    click.echo(f"\nLook at them there, or: hotfolder --workspace {workspace.root} browse")
+    return code

@@ -1,0 +1,214 @@
+"""The intake as the service drives it: look, settle, pair, admit, and claim what can run."""
+
+import random
+from collections import deque
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from hotfolder import names, yamlfile
+from hotfolder.catalog import queue
+from hotfolder.catalog.store import Catalog, storable
+from hotfolder.errors import BadSpec, ConfigError, JobError, NotYet
+from hotfolder.intake import claim
+from hotfolder.intake.admit import Admission, Admitter, Draft
+from hotfolder.intake.pairing import Group, is_picture, pair
+from hotfolder.intake.presets import Presets
+from hotfolder.intake.scan import Entry, scan
+from hotfolder.intake.stability import Stability, is_being_written
+from hotfolder.spec import JobSpec
+from hotfolder.workspace import Workspace
+
+
+@dataclass
+class Waiting:
+    """A drop that waits in the inbox. `looks` is what its rows were written from."""
+
+    drop: str
+    looks: tuple[Any, ...]
+
+
+@dataclass
+class Taking:
+    """Everything intake remembers between two looks at the inbox."""
+
+    workspace: Workspace
+    catalog: Catalog
+    draw: random.Random
+    stability: Stability = field(default_factory=Stability)
+    settled: deque[Group] = field(default_factory=deque)
+    waiting: dict[str, Waiting] = field(default_factory=dict)
+    unsettled: int = 0
+    next_settles: float | None = None
+    """When the first unsettled file will have settled, monotonic seconds."""
+    strangers: list[str] = field(default_factory=list)
+    """Files that are nothing hotfolder takes."""
+
+    def __post_init__(self) -> None:
+        rows = self.catalog.rows("select id, files from drops where state='waiting'")
+        for row in rows:
+            primary = queue.files_of(row)[0]["origin"]
+            self.waiting[primary] = Waiting(row["id"], ())
+
+    def look(self, now: float) -> None:
+        """Scan the inbox once and line up the groups that have settled.
+
+        Raises:
+            OSError: the inbox is not there.
+        """
+        entries = list(scan(self.workspace.inbox))
+        self.stability.observe(entries, now)
+        groups, strangers = pair(entries)
+        self.strangers = [names.display(entry.path) for entry in strangers]
+        presets = Presets(self.workspace.inbox)
+        self._admitter = Admitter(self.workspace, presets, self._find_input, self.draw)
+        groups = self._absorb_named_pictures(groups)
+        self._forget_gone(groups)
+        self.settled.clear()
+        self.next_settles, self.unsettled = None, 0
+        for group in groups:
+            moment = self._settles_at(group, presets)
+            if moment <= now and any(is_being_written(self._path(entry)) for entry in group.members.values()):
+                moment = now + self.workspace.settings.settle_s
+            if moment <= now:
+                self.settled.append(group)
+            else:
+                self.unsettled += 1
+                self.next_settles = min(moment, self.next_settles or moment)
+
+    def take_some(self) -> int:
+        """Admit and claim a batch of settled groups; returns how many drops were taken."""
+        claims = []
+        while self.settled and len(claims) < claim.BATCH:
+            admission = self._admitter.admit(self.settled.popleft())
+            known = self.waiting.get(admission.group.primary.path)
+            if admission.is_waiting:
+                self._note_waiting(admission, known)
+            else:
+                drop = known.drop if known else claim.new_drop_id()
+                claims.append(claim.prepare(drop, admission))
+        if not claims:
+            return 0
+        taken = claim.claim(self.workspace, self.catalog, claims)
+        for one in taken:
+            self.waiting.pop(one.admission.group.primary.path, None)
+        return len(taken)
+
+    def reconsider(self, job: dict[str, Any]) -> None:
+        """Queue a job of a claimed drop that waited, if what it waited for is there now."""
+        spec = JobSpec.model_validate_json(job["spec"])
+        try:
+            path = self.workspace.absolute(job["source_path"]) if job["source_path"] else None
+            if spec.image and not path:
+                path = self.workspace.locate(spec.image, beside=self.workspace.inbox / job["hot_folder"])
+            if (spec.image or path) and not (path and path.is_file()):
+                raise NotYet(f"waits for the picture `{spec.image or job['source_path']}`, which is not there")
+            draft = self._admitter.complete(Draft(job["name"], spec, source=path), path, job["name"])
+        except NotYet as reason:
+            draft = Draft(job["name"], spec, wait=str(reason))
+        except (JobError, ConfigError) as error:
+            draft = Draft(job["name"], spec, error=str(error))
+        if draft.wait != job["wait_reason"]:
+            with self.catalog.transaction():
+                queue.put_reconsidered(self.catalog, job["id"], claim.new_job(self.workspace, draft, None))
+
+    def cancel_waiting(self, job: dict[str, Any]) -> None:
+        """Take a drop that waits in the inbox and end its jobs as cancelled."""
+        path = next(path for path, waiting in self.waiting.items() if waiting.drop == job["drop_id"])
+        groups, _ = pair(scan(self.workspace.inbox))
+        group = next((group for group in groups if group.primary.path == path), None)
+        if group is None:
+            return
+        admission = self._admitter.admit(group)
+        drafts = tuple(replace(draft, wait=None, error="cancelled", ends_as="cancelled") for draft in admission.drafts)
+        admission = replace(admission, drafts=drafts)
+        if claim.claim(self.workspace, self.catalog, [claim.prepare(job["drop_id"], admission)]):
+            del self.waiting[path]
+
+    def _settles_at(self, group: Group, presets: Presets) -> float:
+        try:
+            intake = presets.of(group.folder).intake
+        except NotYet:
+            intake = None
+        settle_s = self.workspace.settings.settle_s
+        if intake and intake.settle_s is not None:
+            settle_s = intake.settle_s
+        if intake and "picture" in group.members and "job" not in group.members:
+            settle_s += intake.sidecar_wait_s
+        return max(self.stability.ready_at(entry.path, settle_s) for entry in group.members.values())
+
+    def _absorb_named_pictures(self, groups: list[Group]) -> list[Group]:
+        """A picture in the inbox that a job file names belongs to that job, and is no job of its own."""
+        pictures = {group.primary.path: group for group in groups if set(group.members) == {"picture"}}
+        taken: set[str] = set()
+        result = []
+        for group in groups:
+            if "job" not in group.members or "picture" in group.members:
+                result.append(group)
+                continue
+            members = dict(group.members)
+            for path in self._names_pictures(group.members["job"]):
+                if path in pictures and path not in taken:
+                    members[f"input{len(taken)}"] = pictures[path].primary
+                    taken.add(path)
+            result.append(replace(group, members=members))
+        return [group for group in result if not ("picture" in group.members and group.primary.path in taken)]
+
+    def _names_pictures(self, job: Entry) -> list[str]:
+        """Return the inbox paths that a job file's `image` keys name; broken files name none."""
+        try:
+            with open(self._path(job), "rb") as file:
+                documents = yamlfile.parse(file.read(claim.MAX_JOB_BYTES), job.name)
+        except (BadSpec, OSError):
+            return []
+        found = []
+        for document in documents:
+            value = document.values.get("image")
+            if isinstance(value, str) and is_picture(value):
+                try:
+                    path = self.workspace.locate(value, beside=self._path(job).parent)
+                except ConfigError:
+                    continue
+                if path and path.is_relative_to(self.workspace.inbox):
+                    found.append(path.relative_to(self.workspace.inbox).as_posix())
+        return found
+
+    def _note_waiting(self, admission: Admission, known: Waiting | None) -> None:
+        """Write or update the rows of a drop that stays in the inbox."""
+        path = admission.group.primary.path
+        looks = tuple((draft.name, draft.spec, draft.wait) for draft in admission.drafts)
+        if known and known.looks == looks:
+            return
+        drop = known.drop if known else claim.new_drop_id()
+        files = [
+            {"role": role, "name": entry.name, "origin": entry.path} for role, entry in admission.group.members.items()
+        ]
+        jobs = [claim.new_job(self.workspace, draft, None) for draft in admission.drafts]
+        with self.catalog.transaction():
+            queue.put_drop(self.catalog, drop, admission.hot_folder, admission.name, "waiting", files, jobs)
+        self.waiting[path] = Waiting(drop, looks)
+
+    def _forget_gone(self, groups: list[Group]) -> None:
+        """Cancel the drops whose file was deleted; drop the rows of those that joined another group."""
+        primaries = {group.primary.path for group in groups}
+        members = {entry.path for group in groups for entry in group.members.values()}
+        for path in [path for path in self.waiting if path not in primaries]:
+            drop = self.waiting.pop(path).drop
+            with self.catalog.transaction():
+                if path in members:
+                    queue.put_forgotten(self.catalog, drop)
+                else:
+                    queue.put_withdrawn(self.catalog, drop)
+
+    def _find_input(self, sha256: str) -> Path | None:
+        """Return the file in done/ or outbox that has this hash, if it still lies where the catalog says."""
+        found = self.catalog.rows(
+            "select files from drops where state in ('done','failed') and files like ? order by rowid desc limit 8",
+            f"%{sha256}%",
+        )
+        paths = [file["path"] for row in found for file in queue.files_of(row) if file.get("sha256") == sha256]
+        paths += [row["path"] for row in self.catalog.rows("select path from images where sha256=?", storable(sha256))]
+        return next((path for name in paths if (path := self.workspace.absolute(name)).is_file()), None)
+
+    def _path(self, entry: Entry) -> Path:
+        return self.workspace.inbox / entry.path

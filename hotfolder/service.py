@@ -1,0 +1,381 @@
+"""The watching process: takes files in, plans, publishes, and is the one writer of the catalog. Never imports torch.
+
+`Service.run` is the way of a file, read from top to bottom.
+"""
+
+import json
+import logging
+import random
+import shutil
+import signal
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from hotfolder import atomic, control, planner, publish
+from hotfolder.catalog import queue
+from hotfolder.catalog.store import Catalog
+from hotfolder.errors import OutOfMemory, WorkerLost
+from hotfolder.intake.taking import Taking
+from hotfolder.intake.watch import Watch, watching
+from hotfolder.planner import Candidate
+from hotfolder.publish import Staged
+from hotfolder.recovery import recover
+from hotfolder.workerprocess import WorkerProcess
+from hotfolder.workspace import Workspace
+
+log = logging.getLogger("hotfolder")
+
+PAUSE_FILES = ("PAUSE", "PAUSE.txt", "pause", "pause.txt", "Pause", "Pause.txt")
+MIN_FREE_BYTES = 256_000_000
+TROUBLE_S = 30
+TELL_S = 0.5
+"""At most this often, in seconds, what happens now is written for `status`."""
+LOOK_COST = 5
+"""Looking at the inbox takes at most one part in this many of the service's time."""
+
+
+class Service:
+    """One service on one workspace. `tell(job, event)` is called with each job that starts, moves on or ends."""
+
+    def __init__(self, workspace: Workspace, tell: Callable[[dict[str, Any], str], None] = lambda job, event: None) -> None:
+        self.workspace = workspace
+        self.catalog = Catalog(workspace.catalog)
+        self.tell = tell
+        self.taking: Taking
+        self.worker: WorkerProcess | None = None
+        self.running: dict[str, Any] | None = None
+        self.heard_at = 0.0
+        self.resident = ""
+        self.progress: dict[str, Any] = {}
+        self.stopping = False
+        self.paused: str | None = None
+        self._bell = threading.Event()
+        self._look_at = 0.0
+        self._told_at = 0.0
+        self._devices: tuple[int, int] | None = None
+        self._trouble: tuple[str, float] | None = None
+
+    def run(self, once: bool = False) -> None:
+        """Watch until stopped; with `once`, until nothing more can run. The caller holds the workspace."""
+        recover(self.workspace, self.catalog)
+        self.taking = Taking(self.workspace, self.catalog, random.Random())  # noqa: S311 - seeds of pictures
+        with watching([self.workspace.inbox, self.workspace.control], self.ring) as watch:
+            while not self.stopping:
+                self._bell.clear()
+                try:
+                    self.take_commands()
+                    self.paused = self.why_paused()
+                    self.take_in(watch)
+                    self.hear_worker()
+                    self.pick_up_stranded()
+                    self.start_next()
+                    self.tell_now(watch)
+                except (OSError, sqlite3.OperationalError) as error:
+                    self.meet_disk_trouble(error)
+                if once and self.is_drained():
+                    break
+                self.rest()
+            self.finish_running()
+        self.let_worker_go()
+        self.tell_now(None)
+        self.catalog.close()
+
+    def ring(self) -> None:
+        """Wake the loop; safe from any thread and from a signal handler."""
+        self._look_at = min(self._look_at, time.monotonic())
+        self._bell.set()
+
+    def stop_on_signals(self) -> None:
+        """Let SIGINT and SIGTERM stop the service gently."""
+        def stop(number: int, frame: object) -> None:
+            self.stopping = True
+            self._bell.set()
+
+        signal.signal(signal.SIGINT, stop)
+        signal.signal(signal.SIGTERM, stop)
+
+    # -- what people ask for ------------------------------------------------------------------------------------
+
+    def take_commands(self) -> None:
+        """Do what `hotfolder cancel`, `retry` and `stop` wrote into .hotfolder/control."""
+        for command in control.take(self.workspace):
+            log.info("%s %s", command.verb, command.job or "")
+            if command.verb == "stop":
+                self.stopping = True
+            elif command.verb == "cancel" and command.job:
+                self.cancel(command.job)
+            elif command.verb == "retry" and command.job:
+                control.put_back_in_inbox(self.workspace, self.catalog, command.job)
+
+    def cancel(self, job: int) -> None:
+        """End a waiting, queued or running job as cancelled."""
+        row = self.catalog.row("select jobs.*, drops.state drop_state from jobs join drops on drops.id=drop_id where jobs.id=?", job)
+        if row is None or row["state"] in (*queue.ENDED, "publishing"):
+            return
+        if row["drop_state"] == "waiting":
+            self.taking.cancel_waiting(row)
+        else:
+            if self.running and self.running["id"] == job:
+                self.lose_worker()
+            with self.catalog.transaction():
+                queue.put_end(self.catalog, job, "cancelled", "cancelled")
+        self.file_away_ended()
+
+    def why_paused(self) -> str | None:
+        """Return why nothing new is started: PAUSE lies in the inbox, a disk is away or full; None when it goes on."""
+        if self._trouble and time.monotonic() < self._trouble[1]:
+            return self._trouble[0]
+        self._trouble = None
+        inbox, outbox = self.workspace.inbox, self.workspace.outbox
+        try:
+            devices = inbox.stat().st_dev, outbox.stat().st_dev
+        except OSError as error:
+            return f"{error.filename} is not there; waiting for it to come back"
+        self._devices = self._devices or devices
+        if devices != self._devices:
+            return "inbox or outbox lies on another disk than at the start; waiting for that disk to come back"
+        for folder in (self.workspace.root, outbox):
+            if shutil.disk_usage(folder).free < MIN_FREE_BYTES:
+                return f"the disk of {folder} is full; waiting for {MIN_FREE_BYTES // 1_000_000} MB of room"
+        if any((inbox / name).exists() for name in PAUSE_FILES):
+            return "paused; `hotfolder resume` goes on"
+        return None
+
+    def meet_disk_trouble(self, error: OSError | sqlite3.OperationalError) -> None:
+        """Stop starting jobs for a while: whatever could not be written stays where it is and is tried again."""
+        log.warning("%s; trying again in %d s", error, TROUBLE_S)
+        self._trouble = (f"a disk gives trouble ({error}); trying again in a moment", time.monotonic() + TROUBLE_S)
+
+    def pick_up_stranded(self) -> None:
+        """Go on with jobs that disk trouble left halfway: publish what was intended, requeue what was not."""
+        if self.paused:
+            return
+        for row in self.catalog.rows("select id, state from jobs where state in ('running','publishing')"):
+            if row["state"] == "publishing":
+                publish.publish(self.workspace, self.catalog, row["id"])
+            elif not (self.running and self.running["id"] == row["id"]):
+                with self.catalog.transaction():
+                    queue.put_back(self.catalog, row["id"])
+        self.file_away_ended()
+
+    # -- from the inbox to the queue ----------------------------------------------------------------------------
+
+    def take_in(self, watch: Watch) -> None:
+        """Look at the inbox when it is time to, and take what has settled, a batch at a time."""
+        now = time.monotonic()
+        if self._trouble:
+            return
+        if not self.taking.settled and now >= self._look_at:
+            watch.mend()
+            self.taking.look(now)
+            took = time.monotonic() - now
+            upcoming = [time.monotonic() + self.workspace.settings.rescan_s, self.taking.next_settles]
+            self._look_at = max(min(moment for moment in upcoming if moment is not None), now + LOOK_COST * took)
+        if self.taking.settled and self.taking.take_some():
+            self.file_away_ended()
+        self.wake_waiting()
+
+    def wake_waiting(self) -> None:
+        """Queue claimed jobs that waited for a picture which is there now."""
+        for row in self.catalog.rows(
+            "select jobs.* from jobs join drops on drops.id=drop_id where jobs.state='waiting' and drops.state='claimed'"
+        ):
+            self.taking.reconsider(row)
+
+    # -- from the queue to outbox -------------------------------------------------------------------------------
+
+    def start_next(self) -> None:
+        """Give the worker the job the planner picks."""
+        if self.running or self.paused or self.stopping:
+            return
+        picked = self._pick()
+        if picked is None or not (job := queue.claim_job(self.catalog, picked.id)):
+            return
+        atomic.crash_point("job_claimed")
+        if self.worker is None:
+            self.worker = WorkerProcess(self.workspace.models, self.workspace.private / "logs" / "worker.log", self.ring)
+            self.resident = ""
+        source = self.workspace.absolute(job["source_path"]) if job["source_path"] else None
+        given = self._input_facts(job) if source else {}
+        self.worker.send(
+            {
+                "job": job["id"],
+                "spec": json.loads(job["spec"]),
+                "planned": json.loads(job["planned"]),
+                "model": job["model"],
+                "out": str(publish.clear_stage(self.workspace, job)),
+                "max_pixels": int(self.workspace.settings.max_megapixels * 1_000_000),
+                "image": str(source) if source else None,
+                **given,
+            }
+        )
+        self.running, self.progress, self.heard_at = job, {}, time.monotonic()
+        self.tell(job, "started")
+
+    def _pick(self) -> Candidate | None:
+        head = self.catalog.row(
+            "select id, priority, position, model from jobs where state='queued' order by priority desc, position limit 1"
+        )
+        if head is None:
+            return None
+        fitting = self.catalog.rows(
+            "select id, position, model from jobs where state='queued' and priority=? and model in ('', ?) "
+            "order by position limit 1",
+            head["priority"], self.resident,
+        )  # fmt: skip
+        overtaken = self.catalog.row(
+            "select count(*) n from (select 1 from jobs where priority=? and position>? "
+            "and state not in ('waiting','queued') and started_at is not null limit ?)",
+            head["priority"], head["position"], self.workspace.settings.overtake_bound,
+        )  # fmt: skip
+        assert overtaken
+        candidates = [Candidate(row["id"], row["position"], row["model"]) for row in [head, *fitting]]
+        return planner.next_job(candidates, self.resident, overtaken["n"], self.workspace.settings.overtake_bound)
+
+    def _input_facts(self, job: dict[str, Any]) -> dict[str, Any]:
+        """Return how a job's input is named and what it hashes to."""
+        path = self.workspace.absolute(job["source_path"])
+        drop = self.catalog.row("select * from drops where id=?", job["drop_id"])
+        assert drop
+        for file in queue.files_of(drop):
+            if job["source_path"] == f".hotfolder/work/{drop['id']}/in/{file['name']}":
+                return {"image_name": f"done/{file['origin']}".encode("utf-8", "replace").decode(), "image_sha256": file["sha256"]}
+        return {"image_name": job["source_path"], "image_sha256": atomic.sha256_of(path) if path.is_file() else None}
+
+    def hear_worker(self) -> None:
+        """Act on what the worker said; notice when it died or hangs."""
+        if self.worker is None:
+            return
+        for message in self.worker.hear():
+            self.heard_at = time.monotonic()
+            self.resident = message.get("resident", self.resident)
+            if message["event"] == "progress":
+                self.progress = message
+                if self.running:
+                    self.tell({**self.running, **message}, "progress")
+            elif message["event"] == "done":
+                self.publish_result(message)
+            elif message["event"] == "failed":
+                self.take_failure(message)
+            elif message["event"] == "died":
+                self.strike(WorkerLost(f"The worker died while it ran this job: {message['how']}."))
+                return
+        timeout = self.workspace.settings.job_timeout_s
+        if self.running and time.monotonic() - self.heard_at > timeout:
+            self.worker.kill()
+            self.strike(WorkerLost(f"The worker gave no sign of life for {timeout:g} s while it ran this job."))
+
+    def publish_result(self, message: dict[str, Any]) -> None:
+        """Intend, link, record, file away; the worker starts on the next job first."""
+        job, self.running = self.running, None
+        assert job
+        staged = [Staged(**one) for one in message["staged"]]
+        publish.intend(self.workspace, self.catalog, job, staged, message)
+        self.start_next()
+        publish.publish(self.workspace, self.catalog, job["id"])
+        self.tell(job, "done")
+        self.file_away_ended()
+
+    def take_failure(self, message: dict[str, Any]) -> None:
+        """Let a job wait, try it once more in a fresh worker, or end it as failed."""
+        job, self.running = self.running, None
+        assert job
+        if message["waits"]:
+            with self.catalog.transaction():
+                queue.put_waiting(self.catalog, job["id"], message["error"])
+            return
+        if message["retryable"]:
+            self.let_worker_go()
+            self.running = job
+            self.strike(OutOfMemory(message["error"]))
+            return
+        with self.catalog.transaction():
+            queue.put_end(self.catalog, job["id"], "failed", message["error"])
+        self.tell({**job, "error": message["error"]}, "failed")
+        self.file_away_ended()
+
+    def strike(self, error: WorkerLost | OutOfMemory) -> None:
+        """The worker is gone: its job, if it had one, goes back with a strike, and the second strike fails it."""
+        self.worker, self.resident = None, ""
+        job, self.running = self.running, None
+        if job is None:
+            return
+        log.warning("job %s: %s", job["id"], error)
+        with self.catalog.transaction():
+            queue.put_requeue(self.catalog, job["id"], error=error)
+        after = self.catalog.row("select state, error from jobs where id=?", job["id"])
+        assert after
+        self.tell({**job, **after}, "failed" if after["state"] == "failed" else "requeued")
+        self.file_away_ended()
+
+    def file_away_ended(self) -> None:
+        """Move the files of drops that have ended to done/ or failed/."""
+        for drop in queue.ended_drops(self.catalog):
+            publish.file_away(self.workspace, self.catalog, drop)
+
+    # -- the loop's own business --------------------------------------------------------------------------------
+
+    def is_drained(self) -> bool:
+        """Say whether nothing runs, nothing can run, and nothing is settling."""
+        if self.running or self.taking.settled or self.taking.unsettled:
+            return False
+        queued = self.catalog.row("select 1 from jobs where state='queued' limit 1")
+        return self.paused is not None or queued is None
+
+    def rest(self) -> None:
+        """Sleep until something rings or is due."""
+        if self.taking.settled:
+            return
+        due = [self._look_at - time.monotonic()]
+        if self.running:
+            due.append(self.heard_at + self.workspace.settings.job_timeout_s - time.monotonic())
+        if self._trouble:
+            due = [self._trouble[1] - time.monotonic()]
+        self._bell.wait(max(0.0, min(due)))
+
+    def finish_running(self) -> None:
+        """Let the running job end within the grace time; else put it back where it was."""
+        until = time.monotonic() + self.workspace.settings.stop_grace_s
+        while self.running and time.monotonic() < until:
+            self._bell.wait(0.1)
+            self._bell.clear()
+            self.hear_worker()
+        if job := self.running:
+            self.lose_worker()
+            with self.catalog.transaction():
+                queue.put_back(self.catalog, job["id"])
+
+    def lose_worker(self) -> None:
+        """End the worker at once, on purpose."""
+        if self.worker:
+            self.worker.kill()
+        self.worker, self.running, self.resident = None, None, ""
+
+    def let_worker_go(self) -> None:
+        """Let an idle worker leave by itself."""
+        if self.worker:
+            self.worker.end(grace_s=10)
+        self.worker, self.resident = None, ""
+
+    def tell_now(self, watch: Watch | None) -> None:
+        """Write what happens now, for `status`."""
+        if watch is not None and time.monotonic() - self._told_at < TELL_S:
+            return
+        self._told_at = time.monotonic()
+        job = self.running and {name: self.running[name] for name in ("id", "kind", "name", "started_at")}
+        now = {
+            "job": job,
+            "progress": {name: self.progress[name] for name in ("picture", "pictures", "step", "of") if name in self.progress},
+            "running_s": round(time.monotonic() - self.heard_at, 3) if job else None,
+            "model": self.resident,
+            "paused": self.paused,
+            "watcher": watch.state if watch else "stopped",
+            "settling": self.taking.unsettled,
+            "not_taken": self.taking.strangers[:100],
+        }
+        part = self.workspace.now.with_suffix(".part")
+        part.write_text(json.dumps(now), encoding="utf-8")
+        part.replace(self.workspace.now)

@@ -1,0 +1,77 @@
+"""What goes on in a workspace, read from the catalog and from what the service last said."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from hotfolder import workspace as places
+from hotfolder.catalog import store
+from hotfolder.workspace import Workspace
+
+SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Status:
+    """`counts` is jobs by state; the lists hold at most 20 jobs each. `eta_s` is seconds, None when unknown."""
+
+    running: bool
+    paused: str | None
+    profile: str
+    watcher: str
+    counts: dict[str, int]
+    job: dict[str, Any] | None
+    progress: dict[str, Any]
+    eta_s: float | None
+    model: str
+    settling: int
+    queued: list[dict[str, Any]]
+    waiting: list[dict[str, Any]]
+    failed: list[dict[str, Any]]
+    not_taken: list[str]
+
+    def as_json(self) -> str:
+        return json.dumps(asdict(self), indent=2)
+
+
+def gather(workspace: Workspace) -> Status:
+    """Read the present state; a workspace that never ran is simply empty."""
+    running = places.is_running(workspace)
+    now: dict[str, Any] = {}
+    if workspace.now.is_file():
+        now = json.loads(workspace.now.read_bytes())
+    lists: dict[str, list[dict[str, Any]]] = {"queued": [], "waiting": [], "failed": []}
+    counts: dict[str, int] = {}
+    if workspace.catalog.is_file():
+        with store.reading(workspace.catalog) as catalog:
+            counts = {row["state"]: row["n"] for row in catalog.rows("select state, count(*) n from jobs group by state")}
+            for state in lists:
+                order = "id desc" if state == "failed" else "priority desc, position"
+                lists[state] = catalog.rows(
+                    "select id, kind, hot_folder, name, priority, wait_reason, error from jobs where state=? "  # noqa: S608
+                    f"order by {order} limit ?",
+                    state, SHOWN,
+                )  # fmt: skip
+    progress = now.get("progress", {}) if running else {}
+    return Status(
+        running=running,
+        paused=now.get("paused") if running else None,
+        profile=workspace.settings.profile,
+        watcher=now.get("watcher", "stopped") if running else "stopped",
+        counts=counts,
+        job=now.get("job") if running else None,
+        progress=progress,
+        eta_s=_eta_s(progress, now.get("running_s")),
+        model=now.get("model", "") if running else "",
+        settling=now.get("settling", 0) if running else 0,
+        not_taken=now.get("not_taken", []),
+        **lists,
+    )
+
+
+def _eta_s(progress: dict[str, Any], running_s: float | None) -> float | None:
+    """Return the seconds a job still needs if it goes on as it went so far."""
+    if not progress or not running_s:
+        return None
+    done = (progress["picture"] - 1) + progress["step"] / progress["of"]
+    return round(running_s * (progress["pictures"] - done) / done, 1) if done else None
