@@ -1,0 +1,411 @@
+"""`hotfolder doctor`: what is wrong with this machine or workspace, in sentences, and the command that mends each.
+
+Judging is apart from looking: `examine` gathers facts, and each judge is a pure function from facts to a Finding.
+Nothing here imports torch. It is asked in a process of its own, so that a broken one cannot break the doctor.
+"""
+
+import contextlib
+import ctypes
+import errno
+import json
+import os
+import platform
+import secrets
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
+
+from hotfolder import atomic, workspace
+from hotfolder.errors import ConfigError
+from hotfolder.workspace import Workspace
+
+OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 14)
+OLDEST_SQLITE = (3, 35)  # UPDATE ... RETURNING
+# Two connections that write or checkpoint at the same instant can corrupt the file (sqlite.org/wal.html, 2026-03).
+WAL_RESET_BUG = ((3, 7, 0), (3, 51, 2))
+LITTLE_DISK_BYTES = 2 * 10**9
+FEW_WATCHES = 8192
+CUDA_WHEELS = "https://download.pytorch.org/whl/cu132"  # PyPI's wheels for Windows have no CUDA
+PIP = f'"{sys.executable}" -m pip install' if " " in sys.executable else f"{sys.executable} -m pip install"
+OPTIONAL = ("peft", "bitsandbytes", "rembg", "spandrel", "torchvision")
+SET_LIMIT = "echo fs.inotify.{} | sudo tee -a /etc/sysctl.d/60-hotfolder.conf && sudo sysctl --system"
+ASK_TORCH = """
+import json, torch
+cards = [torch.cuda.get_device_properties(n) for n in range(torch.cuda.device_count())]
+print(json.dumps({
+    "version": torch.__version__, "built_for": torch.version.cuda or torch.version.hip,
+    "mps": torch.backends.mps.is_available(), "cards": [[card.name, card.total_memory] for card in cards],
+}))
+"""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at. `ok`: True is well, False wants mending, None is only worth knowing."""
+
+    name: str
+    ok: bool | None
+    says: str
+    mend: str | None = None
+
+
+def examine(root: Path) -> list[Finding]:
+    """Look at the machine and at the workspace at `root`; never raises for what it finds there."""
+    findings = [
+        judge_python(sys.version_info[:3], sys.maxsize > 2**32),
+        judge_sqlite(sqlite3.sqlite_version_info, _has_fts5()),
+        judge_graphics(nvidia_cards(), *ask_torch(), f"{platform.system()} {platform.machine()}"),
+        judge_libraries(installed(_requirements())),
+        judge_optional(installed([Requirement(name) for name in OPTIONAL])),
+        judge_exiftool(shutil.which("exiftool")),
+    ]
+    try:
+        place = workspace.open_workspace(root)
+    except ConfigError as error:
+        mend = None if (root / "hotfolder.yaml").exists() else f"hotfolder init {root}"
+        return [*findings, Finding("workspace", False, f"{error}.", mend)]
+    try:
+        findings += _examine_workspace(place)
+    except OSError as error:  # a share that went away while it was looked at
+        findings.append(
+            Finding("folders", False, f"{error.filename} cannot be read: {error.strerror}.", "mount it again")
+        )
+    return findings
+
+
+def _examine_workspace(place: Workspace) -> Iterator[Finding]:
+    folders = {"workspace": place.root, "inbox": place.inbox, "outbox": place.outbox}
+    try:
+        workspace.refuse_bad_folders(place)
+        yield Finding("folders", True, f"The workspace is {place.root}; inbox {place.inbox}, outbox {place.outbox}.")
+    except ConfigError as error:
+        yield Finding("folders", False, f"{error}.", "edit hotfolder.yaml, or create the folder that is named")
+    there = {name: path for name, path in folders.items() if path.is_dir()}
+    for name, path in there.items():
+        if name == "workspace" or not _same_device(path, place.root):
+            yield judge_disk(name, path, shutil.disk_usage(path).free)
+        yield judge_file_system(name, workspace.file_system(path))
+    if not place.private.is_dir():
+        yield Finding("permissions", None, "This workspace has not been used yet.", f"hotfolder init {place.root}")
+    else:
+        for name in ("inbox", "outbox"):
+            if name in there:
+                yield judge_permissions(name, there[name], try_folder(place.private, there[name]))
+    if "outbox" in there:
+        yield judge_case(ignores_case(there["outbox"]))
+    if "inbox" in there and sys.platform == "linux":
+        yield judge_watches(inotify_limits(), sum(1 for _ in os.walk(there["inbox"])), inotify_error())
+    newest = place.catalog.stat().st_mtime if place.catalog.exists() else 0.0
+    yield judge_clock(time.time(), max(newest, Path(__file__).stat().st_mtime))
+
+
+# The judges: facts in, a Finding out.
+
+
+def judge_python(version: tuple[int, ...], is_64_bit: bool) -> Finding:
+    shown = ".".join(map(str, version))
+    if not is_64_bit:
+        return Finding(
+            "Python", False, f"Python {shown} is a 32-bit one; models need 64 bits.", "install 64-bit Python"
+        )
+    if not OLDEST_PYTHON <= version[:2] <= NEWEST_PYTHON:
+        return Finding(
+            "Python", False, f"Python {shown} is not one hotfolder is made for (3.11 to 3.14).", "install Python 3.13"
+        )
+    return Finding("Python", True, f"Python {shown}.")
+
+
+def judge_sqlite(version: tuple[int, ...], has_fts5: bool) -> Finding:
+    shown = ".".join(map(str, version))
+    if version < OLDEST_SQLITE or not has_fts5:
+        lack = "too old" if version < OLDEST_SQLITE else "built without full-text search (FTS5)"
+        return Finding("SQLite", False, f"SQLite {shown} is {lack}.", "install Python 3.13 from python.org")
+    if WAL_RESET_BUG[0] <= version <= WAL_RESET_BUG[1]:
+        return Finding(
+            "SQLite",
+            None,
+            f"SQLite {shown} has the WAL-reset bug, which can harm a database that two programs write at once. "
+            "hotfolder writes through one connection only; let no other program write catalog.db.",
+        )
+    return Finding("SQLite", True, f"SQLite {shown}.")
+
+
+def judge_graphics(cards: list[str], torch: dict[str, Any] | None, problem: str, machine: str) -> Finding:
+    """Judge what computes. `torch` is None where asking it failed, and `problem` says how."""
+    name, windows = "graphics", machine.startswith("Windows")
+    reinstall = f"{PIP} --force-reinstall torch torchvision" + (f" --index-url {CUDA_WHEELS}" if windows else "")
+    if torch is None:
+        return Finding(name, False, f"PyTorch does not start: {problem}.", reinstall)
+    version = f"PyTorch {torch['version']}"
+    if torch["cards"]:
+        shown = [f"{card} ({size / 2**30:.0f} GiB)" for card, size in torch["cards"]]
+        return Finding(name, True, f"{version} computes on {', '.join(shown)}.")
+    if cards and not torch["built_for"]:
+        return Finding(name, False, f"{version} was built without CUDA, so {', '.join(cards)} lies idle.", reinstall)
+    if cards:
+        return Finding(
+            name,
+            False,
+            f"{version} is built for CUDA {torch['built_for']} but cannot use {', '.join(cards)}: the NVIDIA driver is "
+            "too old for it, or CUDA_VISIBLE_DEVICES hides the card.",
+            "install the newest driver from nvidia.com/drivers, then restart the machine",
+        )
+    if torch["mps"]:
+        return Finding(name, True, f"{version} computes on Apple's GPU (MPS).")
+    if machine == "Darwin arm64":
+        return Finding(name, False, f"{version} cannot use Apple's GPU.", "update macOS to 14 or newer")
+    return Finding(
+        name,
+        None,
+        f"{version} computes on the processor: no NVIDIA card answers. The miniatures and small models work; jobs for "
+        "large models wait.",
+    )
+
+
+def judge_libraries(found: dict[str, tuple[str | None, bool]]) -> Finding:
+    """Judge what must be there: name -> (version or None, whether the requirement is met)."""
+    bad = {name: version for name, (version, met) in found.items() if not met}
+    if not found:
+        return Finding("libraries", False, "hotfolder itself is not installed, only its code is here.", f"{PIP} -e .")
+    if bad:
+        words = [f"{name} {version or ''}".strip() for name, version in bad.items()]
+        return Finding("libraries", False, f"Missing or of the wrong version: {', '.join(words)}.", f"{PIP} -e .")
+    return Finding("libraries", True, f"{', '.join(f'{name} {version}' for name, (version, _) in found.items())}.")
+
+
+def judge_optional(found: dict[str, tuple[str | None, bool]]) -> Finding:
+    there = [f"{name} {version}" for name, (version, _) in found.items() if version]
+    absent = [name for name, (version, _) in found.items() if not version]
+    says = f"{', '.join(there)}." if there else "None of the optional libraries is here."
+    if absent:
+        says += f" Not here: {', '.join(absent)}; the jobs that need one wait and say so."
+        return Finding("optional libraries", None, says, f"{PIP} {' '.join(absent)}")
+    return Finding("optional libraries", True, says)
+
+
+def judge_exiftool(path: str | None) -> Finding:
+    if path:
+        return Finding("exiftool", True, f"exiftool is at {path}.")
+    return Finding("exiftool", None, "exiftool is not here; hotfolder works without it.")
+
+
+def judge_disk(name: str, path: Path, free_bytes: int) -> Finding:
+    says = f"{free_bytes / 10**9:.1f} GB free for the {name} ({path})"
+    if free_bytes < LITTLE_DISK_BYTES:
+        return Finding(f"disk of {name}", False, f"Only {says}; jobs fail when it is full.", "hotfolder models prune")
+    return Finding(f"disk of {name}", True, f"{says}.")
+
+
+def judge_file_system(name: str, kind: str) -> Finding:
+    title = f"file system of {name}"
+    if kind not in workspace.NETWORK_FILE_SYSTEMS:
+        return Finding(title, True, f"The {name} is on a local disk{f' ({kind})' if kind else ''}.")
+    if name == "workspace":
+        return Finding(
+            title,
+            False,
+            f"The workspace is on a network disk ({kind}), where SQLite loses data.",
+            "move it to a local disk and set `inbox:` and `outbox:` in hotfolder.yaml to the network folders",
+        )
+    return Finding(
+        title,
+        None,
+        f"The {name} is on a network disk ({kind}). Files that other machines drop there are found by looking every "
+        "`rescan_s` seconds, not at once.",
+    )
+
+
+def judge_permissions(name: str, path: Path, problem: OSError | None) -> Finding:
+    title = f"permissions of {name}"
+    if problem is None:
+        return Finding(title, True, f"Files can be made, flushed, linked and renamed in the {name}.")
+    if problem.errno == errno.EXDEV:
+        return Finding(title, None, f"The {name} is on another disk: files are copied there and checked, then removed.")
+    if problem.errno in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS):
+        return Finding(title, None, f"The {name}'s disk has no hard links: files are copied and checked instead.")
+    words = f"Files cannot be made and renamed in the {name}: {problem.strerror}."
+    if problem.errno == errno.ENOSPC:
+        return Finding(title, False, words, "free some disk space")
+    mend = f'icacls "{path}" /grant "%USERNAME%":(OI)(CI)M' if os.name == "nt" else f'sudo chown -R "$USER" "{path}"'
+    return Finding(title, False, words, mend)
+
+
+def judge_case(ignores: bool | None) -> Finding:
+    if ignores is None:
+        return Finding("names in outbox", None, "It could not be tried whether outbox tells Photo.png from photo.png.")
+    if ignores:
+        return Finding(
+            "names in outbox", None, "Photo.png and photo.png are one name in outbox; hotfolder numbers the second."
+        )
+    return Finding("names in outbox", True, "Outbox tells Photo.png from photo.png.")
+
+
+def judge_watches(limits: dict[str, int], folders: int, problem: OSError | None) -> Finding:
+    """Judge inotify: `limits` as in /proc/sys/fs/inotify, `folders` to be watched, what opening one instance said."""
+    watches = limits.get("max_user_watches", FEW_WATCHES)
+    if problem is not None:
+        return Finding(
+            "file events",
+            False,
+            f"No more watches can be opened ({problem.strerror}); new files are only found by looking now and then.",
+            SET_LIMIT.format("max_user_instances=1024"),
+        )
+    if watches < max(FEW_WATCHES, 2 * folders):
+        return Finding(
+            "file events",
+            False,
+            f"The system allows {watches} watches, too few for the {folders} folders of the inbox and other programs.",
+            SET_LIMIT.format("max_user_watches=524288"),
+        )
+    return Finding("file events", True, f"{watches} watches are allowed; the inbox has {folders} folders.")
+
+
+def judge_clock(now_s: float, newest_s: float) -> Finding:
+    """Judge the clock against the newest time that is known to have passed."""
+    shown = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(now_s))
+    if now_s < newest_s - 60:
+        mend = "w32tm /resync" if os.name == "nt" else "sudo timedatectl set-ntp true"
+        return Finding("clock", False, f"The clock says {shown}, earlier than files written before.", mend)
+    return Finding("clock", True, f"The clock says {shown}.")
+
+
+# Looking: each returns plain facts and leaves nothing behind.
+
+
+def nvidia_cards() -> list[str]:
+    """Return the names of the NVIDIA cards that the driver reports, none where there is no driver."""
+    tool = shutil.which("nvidia-smi") or next(
+        (
+            path
+            for path in ("/usr/lib/wsl/lib/nvidia-smi", r"C:\Windows\System32\nvidia-smi.exe")
+            if Path(path).exists()
+        ),
+        None,
+    )
+    if tool is None:
+        return []
+    try:
+        said = subprocess.run(
+            [tool, "--query-gpu=name", "--format=csv,noheader"], capture_output=True, text=True, timeout=20, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [line.strip() for line in said.stdout.splitlines() if line.strip()]
+
+
+def ask_torch(python: str = sys.executable) -> tuple[dict[str, Any] | None, str]:
+    """Return what torch says of itself, or None and its last words. `-I`: no torch.py lying about is taken for it."""
+    try:
+        said = subprocess.run([python, "-I", "-c", ASK_TORCH], capture_output=True, text=True, timeout=180, check=False)
+        if said.returncode == 0:
+            return json.loads(said.stdout.splitlines()[-1]), ""
+    except subprocess.TimeoutExpired:
+        return None, "no answer in three minutes"
+    except (OSError, ValueError, IndexError) as error:
+        return None, str(error)
+    lines = said.stderr.strip().splitlines()
+    return None, lines[-1].rstrip(".") if lines else f"it ended with {said.returncode}"
+
+
+def installed(requirements: list[Requirement]) -> dict[str, tuple[str | None, bool]]:
+    """Return each required name with its installed version (None: absent) and whether that satisfies."""
+    found: dict[str, tuple[str | None, bool]] = {}
+    for requirement in requirements:
+        try:
+            version = metadata.version(requirement.name)
+        except metadata.PackageNotFoundError:
+            found[requirement.name] = (None, False)
+        else:
+            found[requirement.name] = (version, requirement.specifier.contains(version, prereleases=True))
+    return found
+
+
+def try_folder(private: Path, folder: Path) -> OSError | None:
+    """Do in `folder` what publishing does: make, flush, link, rename. Returns what went wrong.
+
+    The names begin with a dot, which the inbox ignores.
+    """
+    mark = f".doctor-{secrets.token_hex(8)}"
+    made, linked, renamed = private / mark, folder / mark, folder / f"{mark}.renamed"
+    try:
+        made.touch()
+        atomic.fsync_file(made)
+        try:
+            os.link(made, linked)
+        except OSError as error:
+            # No link from here to there: what matters then is whether a copy could be made.
+            linked.touch()
+            os.rename(linked, renamed)
+            return error
+        os.rename(linked, renamed)
+        atomic.fsync_folder(folder)
+    except OSError as error:
+        return error
+    finally:
+        for path in (made, linked, renamed):
+            with contextlib.suppress(OSError):
+                path.unlink()
+    return None
+
+
+def ignores_case(folder: Path) -> bool | None:
+    """Return whether the folder's disk takes `A` and `a` for one name, None where no file can be made."""
+    lower = folder / f".doctor-{secrets.token_hex(8)}-a"
+    try:
+        lower.touch()
+        return lower.with_name(lower.name.upper()).exists()
+    except OSError:
+        return None
+    finally:
+        with contextlib.suppress(OSError):
+            lower.unlink()
+
+
+def inotify_limits() -> dict[str, int]:
+    """Return the numbers in /proc/sys/fs/inotify."""
+    folder = Path("/proc/sys/fs/inotify")
+    return {path.name: int(path.read_text()) for path in folder.iterdir()} if folder.is_dir() else {}
+
+
+def inotify_error() -> OSError | None:
+    """Open and close one inotify instance; the error names a limit that is used up."""
+    library = ctypes.CDLL(None, use_errno=True)
+    descriptor = library.inotify_init1(0)
+    if descriptor < 0:
+        code = ctypes.get_errno()
+        return OSError(code, os.strerror(code))
+    os.close(descriptor)
+    return None
+
+
+def _requirements() -> list[Requirement]:
+    try:
+        lines = metadata.requires("hotfolder") or []
+    except metadata.PackageNotFoundError:
+        return []
+    requirements = [Requirement(line) for line in lines]
+    return [one for one in requirements if one.marker is None or one.marker.evaluate({"extra": ""})]
+
+
+def _has_fts5() -> bool:
+    connection = sqlite3.connect(":memory:")
+    try:
+        connection.execute("create virtual table words using fts5(word)")
+        return True
+    except sqlite3.OperationalError:
+        return False
+    finally:
+        connection.close()
+
+
+def _same_device(one: Path, other: Path) -> bool:
+    return one.stat().st_dev == other.stat().st_dev
