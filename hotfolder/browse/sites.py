@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from hotfolder.errors import ConfigError
+from hotfolder.workspace import open_workspace
+
 
 @dataclass(frozen=True)
 class Site:
@@ -38,8 +41,16 @@ def of(datasette: Any) -> Site | None:
     for name, database in datasette.databases.items():
         if database.path is None:
             continue
-        workspace = Path(os.path.abspath(database.path)).parent
-        if (workspace / ".hotfolder").is_dir():
-            attach(datasette, workspace, workspace / "outbox", name)
+        root = Path(os.path.abspath(database.path)).parent
+        if (root / ".hotfolder").is_dir():
+            attach(datasette, root, _outbox(root), name)
             return _SITES[datasette]
     return None
+
+
+def _outbox(root: Path) -> Path:
+    """The outbox that the settings name; the usual one where they cannot be read: the catalog can still be shown."""
+    try:
+        return open_workspace(root).outbox
+    except ConfigError:
+        return root / "outbox"

@@ -57,11 +57,17 @@ def test_a_busy_port_gives_the_next() -> None:
 def test_a_plain_datasette_finds_the_workspace(workplace: Any) -> None:
     from datasette.app import Datasette
 
-    plain = Datasette([str(workplace.root / "catalog.db")])
-    found = sites.of(plain)
-    assert found == sites.Site(workplace.root, workplace.root / "outbox", "catalog")
-    for database in plain.databases.values():
-        database.close()
+    for settings, outbox in (
+        (None, workplace.root / "outbox"),
+        ("outbox: ../nas\n", workplace.root.parent / "nas"),
+        ("unreadable", workplace.root / "outbox"),
+    ):
+        if settings:
+            (workplace.root / "hotfolder.yaml").write_text(settings)
+        plain = Datasette([str(workplace.root / "catalog.db")])
+        assert sites.of(plain) == sites.Site(workplace.root, outbox, "catalog")
+        for database in plain.databases.values():
+            database.close()
 
 
 def test_other_databases_are_left_alone(workplace: Any, tmp_path: Path) -> None:
