@@ -12,6 +12,7 @@ from typing import Any
 import click
 import uvicorn
 from datasette.app import Datasette
+from datasette.database import Database
 from datasette.plugins import pm
 
 from hotfolder.browse import plugin, sites
@@ -65,8 +66,10 @@ def make(workspace_root: Path, outbox: Path, catalog: Path) -> Any:
     _check(catalog)
     if not pm.is_registered(plugin):
         pm.register(plugin, "hotfolder")
-    application = Datasette([str(catalog)], settings=_SETTINGS, cors=False)
-    sites.attach(application, workspace_root, outbox, application.get_database().name)
+    application = Datasette(memory=True, settings=_SETTINGS, cors=False)
+    application.remove_database("_memory")
+    database = application.add_database(_ReadOnly(application, str(catalog)))
+    sites.attach(application, workspace_root, outbox, database.name)
     return application
 
 
@@ -99,13 +102,31 @@ def listen(host: str, port: int) -> socket.socket:
     raise ConfigError(f"no free port from {port} on; name another with --port")
 
 
+def _open(catalog: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{catalog.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+
+
 def _check(catalog: Path) -> None:
     """Raise ConfigError unless the file is a catalog of ours."""
     try:
-        with contextlib.closing(sqlite3.connect(f"{catalog.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        with contextlib.closing(_open(catalog)) as connection:
             connection.execute("select id, path from images limit 1")
     except sqlite3.DatabaseError as error:
         raise ConfigError(f"{catalog} cannot be read as a hotfolder catalog: {error}") from error
+
+
+class _ReadOnly(Database):
+    """The catalog, opened for reading however its folder is called.
+
+    Datasette 0.65 puts the bare path into a URI: with a `#` or `?` in it another file is opened, and for writing.
+    """
+
+    def connect(self, write: bool = False) -> sqlite3.Connection:
+        if write:
+            raise sqlite3.OperationalError("the catalog is opened for reading only")
+        connection = _open(Path(self.path))
+        self._all_file_connections.append(connection)
+        return connection
 
 
 class _Server(uvicorn.Server):

@@ -1,5 +1,6 @@
 """The command's own part: which port, which address, what it says when it cannot."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from hotfolder.browse import serve, sites
+from hotfolder.catalog.schema import migrate
 from hotfolder.errors import ConfigError
 
 PROGRAM = """
@@ -39,6 +41,24 @@ def test_another_file_is_a_sentence(tmp_path: Path) -> None:
     other.close()
     with pytest.raises(ConfigError, match="no such table: images"):
         serve.make(tmp_path, tmp_path / "outbox", tmp_path / "other.db")
+
+
+@pytest.mark.parametrize("name", ["a #1", "what?" if sys.platform != "win32" else "what", "100% %20", "ü & x"])
+def test_a_folder_with_any_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    catalog = tmp_path / name / "catalog.db"
+    connection = sqlite3.connect(catalog)
+    migrate(connection)
+    connection.execute("insert into models(name) values ('one')")
+    connection.commit()
+    connection.close()
+    application = serve.make(tmp_path, tmp_path / "outbox", catalog)
+    assert asyncio.run(application.client.get("/catalog/models.json?_shape=array")).json()[0]["name"] == "one"
+    assert [path.name for path in tmp_path.iterdir()] == [name], "no file beside it was opened by mistake"
+    with pytest.raises(sqlite3.OperationalError, match="reading only"):
+        application.get_database("catalog").connect(write=True)
+    for database in application.databases.values():
+        database.close()
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "example.com"])
@@ -71,8 +91,6 @@ def test_a_plain_datasette_finds_the_workspace(workplace: Any) -> None:
 
 
 def test_other_databases_are_left_alone(workplace: Any, tmp_path: Path) -> None:
-    import asyncio
-
     from datasette.app import Datasette
 
     connection = sqlite3.connect(tmp_path / "recipes.db")
