@@ -1,32 +1,34 @@
 """Durable file operations: nothing half-written, nothing overwritten, nothing lost by a power cut.
 
 `crash_point(name)` marks every step of the protocol. It does nothing unless HOTFOLDER_CRASH_AT names the step, in
-which case the process kills itself there with SIGKILL: the crash tests prove recovery at every step that way.
+which case the process kills itself there, once, with SIGKILL: the crash tests prove recovery at every step that way.
 """
 
 import contextlib
 import ctypes
 import errno
 import hashlib
+import itertools
 import os
 import shutil
 import signal
 import sys
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-_CRASH_AT = os.environ.get("HOTFOLDER_CRASH_AT", "")
+# "name:count:token": die at the count-th passing of `name`, if the file `token` could be removed just then
+_CRASH_AT, _, _rest = os.environ.get("HOTFOLDER_CRASH_AT", "").partition(":")
+_PASSINGS, _, _TOKEN = _rest.partition(":")
+_passings = itertools.count(1)
 
 
 def crash_point(name: str) -> None:
-    """Die here if the environment says so: `HOTFOLDER_CRASH_AT=name` or `name:3` for the third passing."""
-    global _CRASH_AT
-    point, _, count = _CRASH_AT.partition(":")
-    if point != name:
-        return
-    if count and int(count) > 1:
-        _CRASH_AT = f"{point}:{int(count) - 1}"
-        return
-    os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+    """Die here if the environment says so; a step of the protocol that can be killed."""
+    if name == _CRASH_AT and next(_passings) == int(_PASSINGS):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(_TOKEN)
+            os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
 def fsync_file(path: Path) -> None:
@@ -42,6 +44,12 @@ def fsync_folder(folder: Path) -> None:
     """Flush a folder's entries to the disk; Windows does so by itself and has no call for it."""
     if os.name != "nt":
         fsync_file(folder)
+
+
+def fsync_folders(folders: Iterable[Path]) -> None:
+    """Flush many folders at once: the disk answers flushes that wait together with one."""
+    with ThreadPoolExecutor(32) as pool:
+        list(pool.map(fsync_folder, folders))
 
 
 def sha256_of(path: Path) -> str:

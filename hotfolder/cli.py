@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from hotfolder import __version__, workspace as places
+from hotfolder import __version__
+from hotfolder import workspace as places
 from hotfolder.errors import ConfigError, HotfolderError
 from hotfolder.workspace import Workspace
 
@@ -85,7 +86,8 @@ def stop() -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def status(as_json: bool) -> None:
     """Show what runs, what is queued, what waits and why, and what failed."""
-    from hotfolder import printing, status as state
+    from hotfolder import printing
+    from hotfolder import status as state
 
     found = state.gather(_open())
     click.echo(found.as_json() if as_json else printing.status(found))
@@ -171,7 +173,8 @@ def browse(port: int | None) -> None:
 @commands.command()
 def doctor() -> None:
     """Say what is wrong with this machine or workspace, and the command that mends it."""
-    from hotfolder import doctor as examination, printing
+    from hotfolder import doctor as examination
+    from hotfolder import printing
 
     findings = examination.examine(_open().root)
     click.echo(printing.findings(findings))

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from hotfolder import running, workspace as places
+from hotfolder import running
+from hotfolder import workspace as places
 from hotfolder.catalog import store
 from hotfolder.miniatures import world
 from hotfolder.workspace import Workspace
@@ -48,6 +49,8 @@ def run(folder: Path | None) -> int:
         made = catalog.rows("select kind, path, width, height, prompt from images order by rowid")
     click.echo(f"\n{len(made)} pictures, each with everything that made it embedded, drawn by tiny shipped models:")
     for row in made:
-        click.echo(f"  {workspace.absolute(row['path'])}  {row['width']}x{row['height']}  {row['prompt'] or row['kind']}")
+        click.echo(
+            f"  {workspace.absolute(row['path'])}  {row['width']}x{row['height']}  {row['prompt'] or row['kind']}"
+        )
     click.echo(f"\nLook at them there, or: hotfolder --workspace {workspace.root} browse")
     return code

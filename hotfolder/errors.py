@@ -1,15 +1,15 @@
 """Every error hotfolder raises on purpose; each carries the decision, so that one place can act on it.
 
-    HotfolderError                                                   exit code
-      ConfigError        bad settings, workspace, profile or call         2
-      AlreadyRunning     another hotfolder holds this workspace           3
-      NotYet             the job needs something that is not there: it waits
-      JobError           this job failed, the queue goes on               1
-        RejectedInput    a dropped file that is not a usable input
-        BadSpec          a job description with problems (file, line, key)
-        Unsupported      understood, but not something this version does
-        OutOfMemory      did not fit into the device's memory (retryable)
-        WorkerLost       the worker died or hung while it ran this job (retryable)
+HotfolderError                                                   exit code
+  ConfigError        bad settings, workspace, profile or call         2
+  AlreadyRunning     another hotfolder holds this workspace           3
+  NotYet             the job needs something that is not there: it waits
+  JobError           this job failed, the queue goes on               1
+    RejectedInput    a dropped file that is not a usable input
+    BadSpec          a job description with problems (file, line, key)
+    Unsupported      understood, but not something this version does
+    OutOfMemory      did not fit into the device's memory (retryable)
+    WorkerLost       the worker died or hung while it ran this job (retryable)
 """
 
 from dataclasses import dataclass

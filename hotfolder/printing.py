@@ -22,15 +22,23 @@ def status(found: Status) -> str:
     """Return the status as a few lines and tables."""
     out = Console(file=io.StringIO(), width=Console().width, highlight=False)
     state = "running" if found.running else "not running"
-    out.print(f"hotfolder is {state}; profile {found.profile}" + (" (draws coloured shapes)" * (found.profile == "miniature")))
+    out.print(
+        f"hotfolder is {state}; profile {found.profile}" + (" (draws coloured shapes)" * (found.profile == "miniature"))
+    )
     if found.paused:
         out.print(f"Nothing new starts: {found.paused}", markup=False)
     order = "running publishing queued waiting done failed cancelled".split()
     parts = [f"{found.counts[name]} {name}" for name in order if found.counts.get(name)]
-    out.print("Jobs: " + (", ".join(parts) or "none yet") + (f"; {found.settling} files settling" * bool(found.settling)))
+    out.print(
+        "Jobs: " + (", ".join(parts) or "none yet") + (f"; {found.settling} files settling" * bool(found.settling))
+    )
     if found.job:
         steps = found.progress
-        at = f", picture {steps['picture']} of {steps['pictures']}, step {steps['step']} of {steps['of']}" if steps else ""
+        at = (
+            f", picture {steps['picture']} of {steps['pictures']}, step {steps['step']} of {steps['of']}"
+            if steps
+            else ""
+        )
         eta = f", about {found.eta_s:.0f} s to go" if found.eta_s is not None else ""
         out.print(f"Now: {found.job['id']} {found.job['kind']} {safe(found.job['name'])}{at}{eta}", markup=False)
     for title, rows, column in (

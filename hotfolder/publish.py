@@ -7,6 +7,7 @@ function here can be repeated after a crash at any of its steps.
 
 import json
 import os
+import secrets
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,15 +16,17 @@ from typing import Any
 
 from hotfolder import atomic, names
 from hotfolder.atomic import crash_point
-from hotfolder.catalog import pictures
+from hotfolder.catalog import pictures, queue
 from hotfolder.catalog.store import Catalog, storable, utc_now
 from hotfolder.workspace import Workspace
 
 
 @dataclass(frozen=True)
 class Staged:
-    """One finished file in work/<drop>/<job>/out. `stem_index` counts the job's pictures; files of one picture share
-    it and so the stem of their final names. `role` is `picture`, or what it is beside one (`job`).
+    """One finished file in work/<drop>/<job>; `file` is relative to that folder.
+
+    `stem_index` counts the job's pictures; files of one picture share it and so the stem of their final names. `role`
+    is `picture`, or what it is beside one (`job`).
     """
 
     file: str
@@ -35,11 +38,24 @@ class Staged:
     facts: dict[str, Any]
 
 
-def stage_folder(workspace: Workspace, job: dict[str, Any]) -> Path:
+def job_folder(workspace: Workspace, job: dict[str, Any]) -> Path:
     return workspace.work / job["drop_id"] / str(job["id"])
 
 
-def intend(workspace: Workspace, catalog: Catalog, job: dict[str, Any], staged: list[Staged], timings: dict[str, float]) -> None:
+def fresh_stage(workspace: Workspace, job: dict[str, Any]) -> Path:
+    """Empty a job's folder and return a new one in it to stage files in.
+
+    Its name is new each time: a worker that outlived its service cannot write among its successor's files.
+    """
+    shutil.rmtree(job_folder(workspace, job), ignore_errors=True)
+    stage = job_folder(workspace, job) / secrets.token_hex(4)
+    stage.mkdir(parents=True)
+    return stage
+
+
+def intend(
+    workspace: Workspace, catalog: Catalog, job: dict[str, Any], staged: list[Staged], timings: dict[str, float]
+) -> None:
     """Reserve the final names of a job's files: from here on they will appear, whatever dies."""
     drop = catalog.row("select hot_folder, name from drops where id=?", job["drop_id"])
     assert drop
@@ -60,7 +76,9 @@ def intend(workspace: Workspace, catalog: Catalog, job: dict[str, Any], staged: 
     crash_point("intended")
 
 
-def _reserve(workspace: Workspace, catalog: Catalog, job: int, folder: PurePosixPath, stem: str, group: list[Staged]) -> None:
+def _reserve(
+    workspace: Workspace, catalog: Catalog, job: int, folder: PurePosixPath, stem: str, group: list[Staged]
+) -> None:
     """Find the first number with which every file of one picture gets a name that nothing has."""
     number = 1
     while True:
@@ -70,8 +88,9 @@ def _reserve(workspace: Workspace, catalog: Catalog, job: int, folder: PurePosix
         number += 1
     for file, path in zip(group, paths, strict=True):
         catalog.rows(
-            "insert into outputs(job_id, idx, role, path, name_key, sha256, bytes, facts) values(?, ?, ?, ?, ?, ?, ?, ?)",
-            job, int(file.file.partition(".")[0]), file.role, str(path), names.name_key(str(path)),
+            "insert into outputs(job_id, idx, role, path, name_key, sha256, bytes, facts) "
+            "values(?, ?, ?, ?, ?, ?, ?, ?)",
+            job, int(PurePosixPath(file.file).name.partition(".")[0]), file.role, str(path), names.name_key(str(path)),
             file.sha256, file.bytes, json.dumps({**file.facts, "file": file.file}),
         )  # fmt: skip
 
@@ -86,7 +105,7 @@ def publish(workspace: Workspace, catalog: Catalog, job: int) -> None:
     """Link what `intend` reserved into outbox, then record it and end the job."""
     row = catalog.row("select id, drop_id from jobs where id=?", job)
     assert row
-    out = stage_folder(workspace, row) / "out"
+    out = job_folder(workspace, row)
     # what lies beside a picture comes first: who watches for pictures finds it complete
     outputs = catalog.rows("select * from outputs where job_id=? order by role='picture', idx", job)
     folders = set()
@@ -95,6 +114,9 @@ def publish(workspace: Workspace, catalog: Catalog, job: int) -> None:
         folders.add(target.parent)
         atomic.make_folders(target.parent)
         source = out / json.loads(output["facts"])["file"]
+        if not source.exists() and not _is_ours(target, output["sha256"]):
+            _give_up(catalog, job)
+            return
         while not _link(source, target, output["sha256"]):
             target = _rename_reservation(workspace, catalog, output)
         crash_point("linked")
@@ -113,11 +135,25 @@ def publish(workspace: Workspace, catalog: Catalog, job: int) -> None:
 
 def _link(source: Path, target: Path, sha256: str) -> bool:
     """Make `target` the finished file; False when somebody else's file has the name."""
+    if _is_ours(target, sha256):
+        return True
     try:
         atomic.link_new(source, target)
     except FileExistsError:
-        return target.is_file() and not target.is_symlink() and atomic.sha256_of(target) == sha256
+        return _is_ours(target, sha256)
     return True
+
+
+def _is_ours(target: Path, sha256: str) -> bool:
+    return target.is_file() and not target.is_symlink() and atomic.sha256_of(target) == sha256
+
+
+def _give_up(catalog: Catalog, job: int) -> None:
+    """End a job whose staged files were taken out of .hotfolder/work by somebody; what is linked already stays."""
+    error = "its finished files were removed from .hotfolder/work before they could be published; drop it again"
+    with catalog.transaction():
+        queue.put_end(catalog, job, "failed", error)
+        catalog.rows("delete from outputs where job_id=?", job)
 
 
 def _rename_reservation(workspace: Workspace, catalog: Catalog, output: dict[str, Any]) -> Path:
@@ -192,7 +228,11 @@ def _reserve_places(workspace: Workspace, base: str, files: list[dict[str, Any]]
     number = 1
     while True:
         places = [
-            str(PurePosixPath(base, (origin := PurePosixPath(file["origin"])).parent, names.numbered(origin.name, number)))
+            str(
+                PurePosixPath(
+                    base, (origin := PurePosixPath(file["origin"])).parent, names.numbered(origin.name, number)
+                )
+            )
             for file in files
         ]
         if not any(os.path.lexists(workspace.root / place) for place in places):
@@ -207,7 +247,9 @@ def _free_place(workspace: Workspace, place: PurePosixPath) -> str:
     return str(place.with_name(names.numbered(place.name, number)))
 
 
-def _write_reason(workspace: Workspace, drop: dict[str, Any], jobs: list[dict[str, Any]], files: list[dict[str, Any]]) -> None:
+def _write_reason(
+    workspace: Workspace, drop: dict[str, Any], jobs: list[dict[str, Any]], files: list[dict[str, Any]]
+) -> None:
     """Write `<name>.error.txt` beside the failed files: what was wrong, where, and what to do."""
     first = workspace.root / files[0]["path"]
     lines = []
@@ -221,11 +263,3 @@ def _write_reason(workspace: Workspace, drop: dict[str, Any], jobs: list[dict[st
     again = "" if not done else " Only what is not done runs then."
     lines.append(f"To try again, mend this and move the file back into inbox/{drop['hot_folder']}/.{again}")
     atomic.write(first.with_name(names.shorten(first.name, ".error.txt")), "\n".join(lines).encode() + b"\n")
-
-
-def clear_stage(workspace: Workspace, job: dict[str, Any]) -> Path:
-    """Empty a job's staging folder and return its out/."""
-    folder = stage_folder(workspace, job)
-    shutil.rmtree(folder, ignore_errors=True)
-    (folder / "out").mkdir(parents=True)
-    return folder / "out"

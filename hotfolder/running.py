@@ -62,7 +62,9 @@ def run(workspace: Workspace, once: bool) -> int:
         service = Service(workspace, tell=teller)
         service.stop_on_signals()
         if not once:
-            console.print(f"Watching {workspace.inbox} (profile {workspace.settings.profile}); Ctrl-C stops.", markup=False)
+            console.print(
+                f"Watching {workspace.inbox} (profile {workspace.settings.profile}); Ctrl-C stops.", markup=False
+            )
         logging.getLogger("hotfolder").info("watching %s", workspace.inbox)
         service.run(once)
     if not once:
@@ -83,9 +85,13 @@ def _report(workspace: Workspace, console: Console, since: str) -> int:
     """Name what waits and what failed during a `--once` run; returns how many failed."""
     with store.reading(workspace.catalog) as catalog:
         waiting = catalog.rows("select id, name, hot_folder, wait_reason from jobs where state='waiting' order by id")
-        failed = catalog.rows("select id, name, hot_folder, error from jobs where state='failed' and finished_at>?", since)
+        failed = catalog.rows(
+            "select id, name, hot_folder, error from jobs where state='failed' and finished_at>?", since
+        )
     for row in waiting:
-        console.print(f"{row['id']} {safe(row['name'])} waits: {safe(row['wait_reason'])}", markup=False, soft_wrap=True)
+        console.print(
+            f"{row['id']} {safe(row['name'])} waits: {safe(row['wait_reason'])}", markup=False, soft_wrap=True
+        )
     for row in failed:
         console.print(f"{row['id']} {safe(row['name'])} failed: {safe(row['error'])}", markup=False, soft_wrap=True)
     return len(failed)

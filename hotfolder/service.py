@@ -40,7 +40,9 @@ LOOK_COST = 5
 class Service:
     """One service on one workspace. `tell(job, event)` is called with each job that starts, moves on or ends."""
 
-    def __init__(self, workspace: Workspace, tell: Callable[[dict[str, Any], str], None] = lambda job, event: None) -> None:
+    def __init__(
+        self, workspace: Workspace, tell: Callable[[dict[str, Any], str], None] = lambda job, event: None
+    ) -> None:
         self.workspace = workspace
         self.catalog = Catalog(workspace.catalog)
         self.tell = tell
@@ -61,7 +63,7 @@ class Service:
     def run(self, once: bool = False) -> None:
         """Watch until stopped; with `once`, until nothing more can run. The caller holds the workspace."""
         recover(self.workspace, self.catalog)
-        self.taking = Taking(self.workspace, self.catalog, random.Random())  # noqa: S311 - seeds of pictures
+        self.taking = Taking(self.workspace, self.catalog, random.Random())
         with watching([self.workspace.inbox, self.workspace.control], self.ring) as watch:
             while not self.stopping:
                 self._bell.clear()
@@ -90,6 +92,7 @@ class Service:
 
     def stop_on_signals(self) -> None:
         """Let SIGINT and SIGTERM stop the service gently."""
+
         def stop(number: int, frame: object) -> None:
             self.stopping = True
             self._bell.set()
@@ -112,7 +115,9 @@ class Service:
 
     def cancel(self, job: int) -> None:
         """End a waiting, queued or running job as cancelled."""
-        row = self.catalog.row("select jobs.*, drops.state drop_state from jobs join drops on drops.id=drop_id where jobs.id=?", job)
+        row = self.catalog.row(
+            "select jobs.*, drops.state drop_state from jobs join drops on drops.id=drop_id where jobs.id=?", job
+        )
         if row is None or row["state"] in (*queue.ENDED, "publishing"):
             return
         if row["drop_state"] == "waiting":
@@ -174,14 +179,15 @@ class Service:
             took = time.monotonic() - now
             upcoming = [time.monotonic() + self.workspace.settings.rescan_s, self.taking.next_settles]
             self._look_at = max(min(moment for moment in upcoming if moment is not None), now + LOOK_COST * took)
+            self.wake_waiting()
         if self.taking.settled and self.taking.take_some():
             self.file_away_ended()
-        self.wake_waiting()
 
     def wake_waiting(self) -> None:
-        """Queue claimed jobs that waited for a picture which is there now."""
+        """Queue claimed jobs that waited for something which is there now."""
         for row in self.catalog.rows(
-            "select jobs.* from jobs join drops on drops.id=drop_id where jobs.state='waiting' and drops.state='claimed'"
+            "select jobs.* from jobs join drops on drops.id=drop_id "
+            "where jobs.state='waiting' and drops.state='claimed'"
         ):
             self.taking.reconsider(row)
 
@@ -196,7 +202,9 @@ class Service:
             return
         atomic.crash_point("job_claimed")
         if self.worker is None:
-            self.worker = WorkerProcess(self.workspace.models, self.workspace.private / "logs" / "worker.log", self.ring)
+            self.worker = WorkerProcess(
+                self.workspace.models, self.workspace.private / "logs" / "worker.log", self.ring
+            )
             self.resident = ""
         source = self.workspace.absolute(job["source_path"]) if job["source_path"] else None
         given = self._input_facts(job) if source else {}
@@ -206,7 +214,7 @@ class Service:
                 "spec": json.loads(job["spec"]),
                 "planned": json.loads(job["planned"]),
                 "model": job["model"],
-                "out": str(publish.clear_stage(self.workspace, job)),
+                "out": str(publish.fresh_stage(self.workspace, job)),
                 "max_pixels": int(self.workspace.settings.max_megapixels * 1_000_000),
                 "image": str(source) if source else None,
                 **given,
@@ -217,7 +225,8 @@ class Service:
 
     def _pick(self) -> Candidate | None:
         head = self.catalog.row(
-            "select id, priority, position, model from jobs where state='queued' order by priority desc, position limit 1"
+            "select id, priority, position, model from jobs where state='queued' "
+            "order by priority desc, position limit 1"
         )
         if head is None:
             return None
@@ -242,7 +251,10 @@ class Service:
         assert drop
         for file in queue.files_of(drop):
             if job["source_path"] == f".hotfolder/work/{drop['id']}/in/{file['name']}":
-                return {"image_name": f"done/{file['origin']}".encode("utf-8", "replace").decode(), "image_sha256": file["sha256"]}
+                return {
+                    "image_name": f"done/{file['origin']}".encode("utf-8", "replace").decode(),
+                    "image_sha256": file["sha256"],
+                }
         return {"image_name": job["source_path"], "image_sha256": atomic.sha256_of(path) if path.is_file() else None}
 
     def hear_worker(self) -> None:
@@ -368,7 +380,9 @@ class Service:
         job = self.running and {name: self.running[name] for name in ("id", "kind", "name", "started_at")}
         now = {
             "job": job,
-            "progress": {name: self.progress[name] for name in ("picture", "pictures", "step", "of") if name in self.progress},
+            "progress": {
+                name: self.progress[name] for name in ("picture", "pictures", "step", "of") if name in self.progress
+            },
             "running_s": round(time.monotonic() - self.heard_at, 3) if job else None,
             "model": self.resident,
             "paused": self.paused,

@@ -44,11 +44,13 @@ def gather(workspace: Workspace) -> Status:
     counts: dict[str, int] = {}
     if workspace.catalog.is_file():
         with store.reading(workspace.catalog) as catalog:
-            counts = {row["state"]: row["n"] for row in catalog.rows("select state, count(*) n from jobs group by state")}
+            counts = {
+                row["state"]: row["n"] for row in catalog.rows("select state, count(*) n from jobs group by state")
+            }
             for state in lists:
                 order = "id desc" if state == "failed" else "priority desc, position"
                 lists[state] = catalog.rows(
-                    "select id, kind, hot_folder, name, priority, wait_reason, error from jobs where state=? "  # noqa: S608
+                    "select id, kind, hot_folder, name, priority, wait_reason, error from jobs where state=? "
                     f"order by {order} limit ?",
                     state, SHOWN,
                 )  # fmt: skip

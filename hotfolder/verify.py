@@ -72,7 +72,9 @@ def _strays(workspace: Workspace, catalog: store.Reader) -> Iterator[str]:
 
 def _inputs(workspace: Workspace, catalog: store.Reader) -> Iterator[str]:
     """Each file that was taken in lies where its drop says, as it was."""
-    for row in catalog.rows("select * from drops where state!='waiting' and finished_at is null or state in ('done','failed')"):
+    for row in catalog.rows(
+        "select * from drops where state!='waiting' and finished_at is null or state in ('done','failed')"
+    ):
         for file in queue.files_of(row):
             places = [workspace.work / row["id"] / "in" / file["name"]]
             if "path" in file:

@@ -1,12 +1,14 @@
-"""The GPU process: one job from its spec to a staged folder, then the next. Started by the service, spoken to by a pipe.
+"""The GPU process: one job from its spec to a staged folder, then the next. The service starts it and speaks by a pipe.
 
 Each message is one line of JSON. In: `run` (a job) and end of input (finish and leave). Out: `ready`, `progress`,
 `done`, `failed`. It opens neither the catalog nor inbox and outbox: it reads its inputs and writes into the staging
 folder it is told, so it can die at any instruction.
 """
 
+import ctypes
 import json
 import os
+import signal
 import sys
 import time
 import uuid
@@ -53,6 +55,7 @@ def main() -> None:
     # a library that prints must not break the protocol: what goes to standard output goes to standard error instead
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    die_with_the_service()
     models = Path(sys.argv[1])
     pool = ModelPool(models)
     say(answers, "ready")
@@ -66,6 +69,19 @@ def main() -> None:
                 say(answers, "failed", job=order.job, resident=pool.resident, waits=True, error=str(reason))
             except Exception as error:  # one place decides: what was foreseen says so itself, the rest is a bug
                 say(answers, "failed", job=order.job, resident=pool.resident, waits=False, **verdict(error))
+
+
+def die_with_the_service() -> None:
+    """On Linux, be killed when the service dies, so that its successor finds the GPU free; elsewhere the end of the
+    pipe ends the worker after its job.
+
+    Source: prctl(2), PR_SET_PDEATHSIG = 1.
+    """
+    if sys.platform == "linux":
+        parent = os.getppid()
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+        if os.getppid() != parent:
+            sys.exit()
 
 
 def read_order(line: str) -> Order:
@@ -139,7 +155,9 @@ def _open(order: Order) -> images.Picture | None:
         raise NotYet(f"waits for the picture {order.image_name}, which is not where it was") from None
 
 
-def stage(order: Order, picture: images.Picture | None, result: Result, index: int, models: Path) -> list[dict[str, Any]]:
+def stage(
+    order: Order, picture: images.Picture | None, result: Result, index: int, models: Path
+) -> list[dict[str, Any]]:
     """Write one picture and its .job.yaml into the staging folder, durable and read back; returns what was written.
 
     Raises:
@@ -236,7 +254,7 @@ def _checked(path: Path, result: Result) -> str:
 
 def _staged(path: Path, index: int, role: str, suffix: str, facts: dict[str, Any]) -> dict[str, Any]:
     return {
-        "file": path.name,
+        "file": f"{path.parent.name}/{path.name}",
         "stem_index": index,
         "role": role,
         "suffix": suffix,

@@ -17,7 +17,7 @@ class WorkerProcess:
     def __init__(self, models: Path, log: Path, ring: Callable[[], None]) -> None:
         environment = os.environ | {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
         with open(log, "ab") as errors:
-            self._process = subprocess.Popen(  # noqa: S603 - our own module, no shell
+            self._process = subprocess.Popen(
                 [sys.executable, "-m", "hotfolder.worker", str(models)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -44,7 +44,7 @@ class WorkerProcess:
             pass
 
     def hear(self) -> Iterator[dict[str, Any]]:
-        """Yield what it has said and nobody heard yet; the last is `{"event": "died", "how": ...}` when it has ended."""
+        """Yield what it said and nobody heard yet; `{"event": "died", "how": ...}` comes last, when it has ended."""
         while not self._messages.empty():
             message = self._messages.get()
             yield message if message is not None else {"event": "died", "how": self._how_it_ended()}

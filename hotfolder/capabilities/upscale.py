@@ -32,8 +32,9 @@ class Upscale(Capability):
         width, height = _size(image_size, options)
         if width * height > MAX_RESULT_MEGAPIXELS * 1_000_000:
             raise RejectedInput(
-                f"{image_size[0]}x{image_size[1]} enlarged to {width}x{height} would have {width * height // 1_000_000} "
-                f"megapixels; at most {MAX_RESULT_MEGAPIXELS} can be made: use a smaller `factor`"
+                f"{image_size[0]}x{image_size[1]} enlarged to {width}x{height} would have "
+                f"{width * height // 1_000_000} megapixels; at most "
+                f"{MAX_RESULT_MEGAPIXELS} can be made: use a smaller `factor`"
             )
 
     def run(self, context: Context) -> Iterator[Result]:

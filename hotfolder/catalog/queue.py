@@ -75,7 +75,8 @@ def claim_job(catalog: Catalog, job: int) -> dict[str, Any] | None:
     """Take one queued job to run it: its attempt is counted and durable before anyone works on it."""
     with catalog.transaction():
         return catalog.row(
-            "update jobs set state='running', attempts=attempts+1, started_at=? where id=? and state='queued' returning *",
+            "update jobs set state='running', attempts=attempts+1, started_at=? "
+            "where id=? and state='queued' returning *",
             utc_now(), job,
         )  # fmt: skip
 

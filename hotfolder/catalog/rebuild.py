@@ -31,7 +31,11 @@ def rebuild(workspace: Workspace) -> tuple[int, int]:
     if workspace.catalog.exists():
         os.replace(workspace.catalog, workspace.catalog.with_name("catalog.db.old"))
     catalog = Catalog(workspace.catalog)
-    inputs = sum(_put_input(workspace, catalog, path, state) for state in ("done", "failed") for path in _files(workspace.root / state))
+    inputs = sum(
+        _put_input(workspace, catalog, path, state)
+        for state in ("done", "failed")
+        for path in _files(workspace.root / state)
+    )
     made = 0
     for path in _files(workspace.outbox):
         if path.suffix.lower() in SUFFIXES:
@@ -87,7 +91,9 @@ def _put_picture(workspace: Workspace, catalog: Catalog, path: Path) -> bool:
 def facts_of(found: read.Found, image: Any, path: Path) -> dict[str, Any]:
     """Return the catalog columns of a picture of ours, from its embedded job."""
     job = found.job or {}
-    kept = {name: job.get(name) for name in "kind prompt negative_prompt model profile steps guidance loras seed".split()}
+    kept = {
+        name: job.get(name) for name in "kind prompt negative_prompt model profile steps guidance loras seed".split()
+    }
     formats = {".jpg": "jpeg", ".jpeg": "jpeg"}
     return {
         **kept,

@@ -11,14 +11,14 @@ MIGRATIONS: list[str] = [
     create table drops(
       id text primary key, hot_folder text not null, name text not null,
       state text not null check(state in('waiting','claimed','done','failed','cancelled')),
-      files text not null check(json_valid(files)), created_at text not null, finished_at text,
+      files text not null, created_at text not null, finished_at text,
       superseded_by text references drops(id));
     create index drops_state on drops(state);
     create table jobs(
       id integer primary key autoincrement, drop_id text not null references drops(id),
       state text not null check(state in('waiting','queued','running','publishing','done','failed','cancelled')),
       kind text not null, hot_folder text not null, name text not null, priority integer not null default 0,
-      spec text not null check(json_valid(spec)), planned text not null check(json_valid(planned)),
+      spec text not null, planned text not null,
       source_path text, model text not null default '', position integer not null,
       attempts integer not null default 0, strikes integer not null default 0, requeues integer not null default 0,
       created_at text not null, started_at text, finished_at text, run_s real, load_s real,
@@ -29,7 +29,7 @@ MIGRATIONS: list[str] = [
     create table outputs(
       job_id integer not null references jobs(id), idx integer not null, role text not null,
       path text not null, name_key text not null unique, sha256 text not null, bytes integer not null,
-      facts text not null check(json_valid(facts)), published integer not null default 0,
+      facts text not null, published integer not null default 0,
       primary key(job_id, idx));
     create table images(
       id text primary key, job_id integer references jobs(id), path text not null unique, sha256 text not null,

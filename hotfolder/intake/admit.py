@@ -222,7 +222,9 @@ class Admitter:
             path = self.workspace.locate(spec.image, beside=folder)
             if path is None:
                 raise NotYet(f"waits for the picture `{names.display(spec.image)}`, which is not there")
-            own = next((role for role, entry in group.members.items() if self.workspace.inbox / entry.path == path), None)
+            own = next(
+                (role for role, entry in group.members.items() if self.workspace.inbox / entry.path == path), None
+            )
             return (own, None) if own else (None, path)
         sub = self.workspace.done / group.folder
         return None, next((sub / name for name in group.late_for if (sub / name).is_file()), None)

@@ -5,7 +5,6 @@ jobs become rows. Killed before the rows exist, `give_back` returns the files to
 them as if nothing had happened.
 """
 
-import contextlib
 import json
 import os
 import secrets
@@ -73,12 +72,9 @@ def claim(workspace: Workspace, catalog: Catalog, claims: Sequence[Claim]) -> li
     atomic.fsync_folder(workspace.work)
     crash_point("claim_folders")
     taken = [one for one in claims if _take(workspace, one)]
-    for one in taken:
-        atomic.fsync_folder(workspace.work / one.drop / "in")
-        atomic.fsync_folder(workspace.work / one.drop)
-    for folder in {(workspace.inbox / file["origin"]).parent for one in taken for file in one.files}:
-        with contextlib.suppress(FileNotFoundError):
-            atomic.fsync_folder(folder)
+    atomic.fsync_folders(workspace.work / one.drop / sub for one in taken for sub in ("in", ""))
+    origins = {(workspace.inbox / file["origin"]).parent for one in taken for file in one.files}
+    atomic.fsync_folders(folder for folder in origins if folder.is_dir())
     crash_point("claim_flushed")
     hashed = [(one, hashes) for one in taken if (hashes := _hashes(workspace, one)) is not None]
     with catalog.transaction():

@@ -48,7 +48,7 @@ def resolve(layers: Sequence[Document], default_kind: str | None) -> JobSpec:
         options.update(own)
         origins.update(dict.fromkeys((*common, *own), reading.document))
     if problems:
-        raise BadSpec(sorted(problems, key=lambda problem: (problem.file, problem.line or 0)))
+        raise BadSpec(sorted(dict.fromkeys(problems), key=lambda problem: (problem.file, problem.line or 0)))
     values = {key: value for key, value in values.items() if value is not None}
     options = {key: value for key, value in options.items() if value is not None}
     _refuse_later(kind, values, origins)
@@ -257,7 +257,9 @@ class _Dumper(yaml.SafeDumper):
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     style = None
-    if yamlfile.plain(text) != text:
+    if re.search("[\r\x85\u2028\u2029]", text):  # line breaks that only an escape keeps as they are
+        style = '"'
+    elif yamlfile.plain(text) != text:
         style = "'"
     elif re.fullmatch(r"(\S|\S.*\S)(\n+(\S|\S.*\S))+\n?", text):
         style = "|"

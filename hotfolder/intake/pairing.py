@@ -101,9 +101,7 @@ def _pair_folder(names: dict[str, Entry], is_root: bool) -> tuple[list[Group], l
     return [group for group in groups if group.members], strangers
 
 
-def _picture_group(
-    name: str, rest: dict[str, Entry], twins: list[str], companions: list[tuple[str, str]]
-) -> Group:
+def _picture_group(name: str, rest: dict[str, Entry], twins: list[str], companions: list[tuple[str, str]]) -> Group:
     members = {"picture": rest[name]}
     refusal = None
     for role, companion in companions:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from hotfolder import yamlfile
 from hotfolder.errors import BadSpec, NotYet
-from hotfolder.intake.language import intake_keys, kind_named
+from hotfolder.intake.language import intake_keys, kind_of
 from hotfolder.intake.scan import PRESET
 from hotfolder.spec import IntakeKeys
 from hotfolder.yamlfile import Document
@@ -42,8 +42,8 @@ class Presets:
     def _read(self, folder: str) -> HotFolder:
         parts = folder.split("/") if folder else []
         chain = ["/".join(parts[:depth]) for depth in range(len(parts) + 1)]
-        layers, name = [], chain[1] if len(chain) > 1 and kind_named(parts[0]) else ""
-        kind = kind_named(parts[0]) if parts else None
+        layers, name = [], chain[1] if len(chain) > 1 and kind_of(parts[0]) else ""
+        kind = kind_of(parts[0]) if parts else None
         for step in chain:
             document = self._document(step)
             if document is None:
@@ -77,4 +77,4 @@ class Presets:
 
 def _kind(word: object) -> str:
     """Return the kind a preset names; a word nobody knows stays, for the job language to refuse with a hint."""
-    return kind_named(str(word)) or str(word)
+    return kind_of(str(word)) or str(word)

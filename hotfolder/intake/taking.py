@@ -78,7 +78,7 @@ class Taking:
 
     def take_some(self) -> int:
         """Admit and claim a batch of settled groups; returns how many drops were taken."""
-        claims = []
+        claims: list[claim.Claim] = []
         while self.settled and len(claims) < claim.BATCH:
             admission = self._admitter.admit(self.settled.popleft())
             known = self.waiting.get(admission.group.primary.path)

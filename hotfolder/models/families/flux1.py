@@ -53,7 +53,12 @@ class Flux1:
         prompt = planned.prompt or ""
         uses_cfg = bool(planned.negative_prompt)
         if uses_cfg and guidance <= 1:
-            raise RejectedInput(f"a negative prompt works through `guidance` above 1; {self.entry.name} runs at {guidance}")
+            raise RejectedInput(f"a negative prompt works by `guidance` above 1; {self.entry.name} runs at {guidance}")
+
+        def tell(pipeline: Any, step: int, time: Any, kept: dict[str, Any]) -> dict[str, Any]:
+            progress(step + 1, steps)
+            return kept
+
         done = self.pipeline(
             prompt=prompt,
             negative_prompt=planned.negative_prompt if uses_cfg else None,
@@ -64,19 +69,21 @@ class Flux1:
             num_inference_steps=steps,
             max_sequence_length=defaults.max_tokens,
             generator=torch.Generator("cpu").manual_seed(planned.seed),
-            callback_on_step_end=lambda pipeline, step, time, kept: progress(step + 1, steps) or kept,
+            callback_on_step_end=tell,
         )
         tokens = len(self.pipeline.tokenizer_2(prompt, truncation=False).input_ids)
         facts = {"steps": steps, "guidance": guidance, "sampler": self.sampler, "prompt_tokens": tokens}
         return done.images[0], facts
 
     def _size(self, spec: JobSpec) -> tuple[int, int]:
-        """Return (width, height) in pixels: the job's, one missing edge like the other, each down to a multiple of 16."""
+        """Return (width, height) in pixels, down to multiples of 16; one missing edge is like the other."""
         edge = self.entry.defaults.edge_px
         width, height = spec.width or spec.height or edge, spec.height or spec.width or edge
         limit = 2 * edge
         if width > limit or height > limit:
-            raise RejectedInput(f"{self.entry.name} makes pictures of up to {limit} pixels an edge, not {width}x{height}")
+            raise RejectedInput(
+                f"{self.entry.name} makes pictures of up to {limit} pixels an edge, not {width}x{height}"
+            )
         return width // GRID_PX * GRID_PX, height // GRID_PX * GRID_PX
 
 
