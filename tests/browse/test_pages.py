@@ -169,5 +169,11 @@ def test_new_rows_show_without_a_restart(workplace: Any) -> None:
     assert "late" in workplace.get("/catalog/images").text
 
 
+@pytest.mark.parametrize("path", ["/nope", "/catalog/nope", "/catalog/images/nope", "/-/nope", "/catalog?sql=sel"])
+def test_a_wrong_address_is_said_quietly(workplace: Any, capfd: pytest.CaptureFixture[str], path: str) -> None:
+    assert workplace.get(path).status_code in (400, 404)
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
 def _scripts(page: str) -> set[str]:
     return set(re.findall(r"<script\b[^>]*>.*?</script>", page, re.DOTALL | re.IGNORECASE))
