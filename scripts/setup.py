@@ -16,9 +16,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST, NEWEST = (3, 11), (3, 14)
-NEEDED_BYTES = (
-    8_000_000_000  # 5.6 GB installed with PyTorch's CUDA libraries, the rest pip's downloads (2026-11, Linux)
-)
+NEEDED_BYTES = 9_000_000_000  # 5.6 GB installed, most of it PyTorch and CUDA, and 3.1 GB of wheels meanwhile (2026-11)
+ROOMY_BYTES = 12_000_000_000  # with room for pip's cache of those wheels as well
 TORCH_PACKAGES = ("torch", "torchvision")
 
 
@@ -167,9 +166,10 @@ def pip_install(pip: "list[str]", venv: Path, arguments: "list[str]", index: "st
     temporary.mkdir(exist_ok=True)
     env = dict(os.environ, TMPDIR=str(temporary), TEMP=str(temporary), TMP=str(temporary))
     quiet = [] if sys.stdout.isatty() else ["--quiet"]
-    command = [*pip, "install", "--disable-pip-version-check", "--no-input", "--no-deps", *quiet, *arguments]
+    cache = [] if shutil.disk_usage(str(ROOT)).free > ROOMY_BYTES else ["--no-cache-dir"]
+    options = ["--disable-pip-version-check", "--no-input", "--no-deps", *quiet, *cache]
     try:
-        done = subprocess.run(command, cwd=str(ROOT), env=env, stderr=subprocess.PIPE)
+        done = subprocess.run([*pip, "install", *options, *arguments], cwd=str(ROOT), env=env, stderr=subprocess.PIPE)
         if done.returncode != 0:
             words = done.stderr.decode(errors="replace")
             print(words, file=sys.stderr)

@@ -91,7 +91,7 @@ def test_dropped_pictures_are_mirrored(clone: Path, tmp_path: Path) -> None:
     (workspace / "inbox/mirror").mkdir()
     (workspace / "inbox/mirror/folder.yaml").write_text("kind: mirror\n")
     picture.save(workspace / "inbox/mirror/photo.png")
-    run(clone, "-m", "hotfolder", "run", "--once", "--workspace", str(workspace))
+    run(clone, "-m", "hotfolder", "--workspace", str(workspace), "run", "--once")
     (result,) = (workspace / "outbox/mirror").rglob("*.png")
     with Image.open(result) as mirrored:
         assert mirrored.getpixel((63, 0)) == (255, 0, 0)

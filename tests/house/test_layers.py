@@ -34,4 +34,4 @@ def test_commands_that_only_look_stay_light(words: list[str], tmp_path: Path) ->
     if importlib.util.find_spec("hotfolder.cli") is None:
         pytest.skip("no commands yet")
     (tmp_path / "job.yaml").write_text("kind: generate\nprompt: a red circle\n")
-    assert not heavy_after(f"from hotfolder.cli import main; main({words!r})", tmp_path)
+    assert not heavy_after(f"sys.argv[1:] = {words!r}; from hotfolder.cli import main; main()", tmp_path)

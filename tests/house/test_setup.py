@@ -146,7 +146,7 @@ def test_another_index_replaces_pytorch_first(setup: ModuleType, clone: list[lis
 
 def test_a_small_disk_is_refused_before_anything_is_loaded(setup: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(setup.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 3_200_000_000}))
-    with pytest.raises(setup.SetupError, match=r"about 8 GB.*3\.2 GB free"):
+    with pytest.raises(setup.SetupError, match=r"about 9 GB.*3\.2 GB free"):
         setup.check_disk()
 
 
