@@ -1,12 +1,17 @@
 """What the light processes import. The order of the layers themselves is import-linter's (pyproject.toml)."""
 
+import ast
+import importlib.metadata
 import importlib.util
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[2]
 HEAVY = {"torch", "torchvision", "diffusers", "transformers", "peft", "bitsandbytes", "spandrel"}
 
 
@@ -35,3 +40,19 @@ def test_commands_that_only_look_stay_light(words: list[str], tmp_path: Path) ->
         pytest.skip("no commands yet")
     (tmp_path / "job.yaml").write_text("kind: generate\nprompt: a red circle\n")
     assert not heavy_after(f"sys.argv[1:] = {words!r}; from hotfolder.cli import main; main()", tmp_path)
+
+
+def test_every_package_imported_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = set(re.findall(r"^[\w-]+", "\n".join(project["dependencies"]), re.MULTILINE))
+    homes = importlib.metadata.packages_distributions()
+    undeclared = set()
+    for path in (ROOT / "hotfolder").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else []
+            for top in {name.partition(".")[0] for name in names} - {"hotfolder"} - sys.stdlib_module_names:
+                distributions = {home.lower().replace("_", "-") for home in homes.get(top, [top])}
+                if not distributions & declared:
+                    undeclared.add(f"{path.name}: {top}")
+    assert not undeclared
