@@ -1,0 +1,65 @@
+"""Our own record inside a picture: its facts and its job as one JSON text, under the key `hotfolder`."""
+
+import json
+import re
+from dataclasses import asdict
+from typing import Any
+
+from hotfolder.metadata.facts import Facts
+from hotfolder.names import display
+
+KEY = "hotfolder"
+_IMAGE_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,127}")
+_SPILLED = "too large to embed; it is in the .job.yaml beside the picture"
+
+
+def build(facts: Facts, limit: int) -> str:
+    """Return the JSON, at most `limit` bytes in UTF-8; what is too large is replaced by a word of where it is.
+
+    First the source's parameters go, then the job, then prompts and tags.
+    """
+    content = {key: value for key, value in asdict(facts).items() if value not in (None, (), "")}
+    if facts.source:
+        content["source"] = {"name": display(facts.source.name), "sha256": facts.source.sha256}
+        if facts.is_generated and facts.source.parameters:
+            content["source"]["parameters"] = facts.source.parameters
+    text = _dump(content)
+    for spill in ({"source"}, {"job"}, {"prompt", "negative_prompt", "template", "caption", "tags", "loras", "title"}):
+        if len(text.encode()) <= limit:
+            break
+        for key in spill & content.keys():
+            if key == "source":
+                content["source"].pop("parameters", None)
+            elif key == "job":
+                content["job"] = None
+                content["job_is"] = _SPILLED
+            else:
+                del content[key]
+        text = _dump(content)
+    return text
+
+
+def _dump(content: dict[str, Any]) -> str:
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a file name that is not UTF-8
+        return json.dumps(content, separators=(",", ":"))
+    return text
+
+
+def parse(text: str | None) -> dict[str, Any] | None:
+    """Return the record, None where the text is none of ours (no JSON, no mapping, no image id)."""
+    if not text:
+        return None
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(content, dict) or not isinstance(content.get("image_id"), str):
+        return None
+    if not _IMAGE_ID.fullmatch(content["image_id"]):
+        return None
+    if not isinstance(content.get("job"), dict):
+        content["job"] = None
+    return content
