@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from hotfolder import names
 from hotfolder.errors import Problem
 from hotfolder.registry import did_you_mean
-from hotfolder.yamlfile import Document, Path
+from hotfolder.yamlfile import Document, Path, plain
 
 Schema = dict[str, Any]
 
@@ -48,7 +48,8 @@ def read(document: Document, path: Path, value: Any, schema: Schema, problems: l
         written = document.sources.get(path, str(value).lower() if isinstance(value, bool) else str(value))
         return read(document, path, written, schema, problems)
     if not fitting:
-        problems.append(document.problem(path, f"{_key(path)} must be {wanted(schema)}, not {shown(value)}"))
+        quoted = " in quotes" if isinstance(value, str) and not isinstance(plain(value), str) else ""
+        problems.append(document.problem(path, f"{_key(path)} must be {wanted(schema)}, not {shown(value)}{quoted}"))
         return value
     attempts = []
     for branch in fitting:
@@ -180,7 +181,7 @@ def _number(value: float) -> str:
 
 def shown(value: Any) -> str:
     """Return a value as messages show it: short, in backquotes, without control characters."""
-    if value is None:
+    if value is None or value == "":
         return "empty"
     if isinstance(value, dict):
         return "a mapping (a text that begins with `{` needs quotes)"

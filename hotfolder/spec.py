@@ -65,8 +65,8 @@ class JobSpec(Strict):
     matrix: dict[str, tuple[Any, ...]] | None = Field(
         default=None, description="keys and lists of values: a labelled grid of pictures"
     )
-    width: Edge | None = None
-    height: Edge | None = None
+    width: Edge | None = Field(default=None, description="pixels; width and height at once: `size: 1024x768`")
+    height: Edge | None = Field(default=None, description="pixels")
     steps: Annotated[int, Field(ge=1, le=1000)] | None = Field(
         default=None, description="denoising steps; default the model's"
     )

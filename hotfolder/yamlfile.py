@@ -18,7 +18,7 @@ from hotfolder.errors import BadSpec, Problem
 MAX_BYTES = 64 * 1024
 MAX_NODES = 2_000
 MAX_DEPTH = 16
-MAX_SCALAR_BYTES = 16 * 1024
+MAX_CHARACTERS = 16_384
 MAX_DIGITS = 20
 """Digits of the longest whole number any key takes: a seed of 64 bits."""
 
@@ -35,10 +35,10 @@ _SYNTAX = (
     (r"cannot start any token", "a text that begins with `{0}` needs quotes around it"),
     (r"mapping values are not allowed", "there is a second `: ` here; put the text in quotes or in a new line"),
     (r"while scanning a quoted scalar", "a quote is opened here and never closed"),
-    (r"while parsing a flow (mapping|sequence)", "a `{{` or `[` is not closed; texts that begin with one need quotes"),
+    (r"while parsing a flow", "a `{{` or `[` is not closed; texts that begin with one need quotes"),
     (r"could not find expected ':'", "this line is no `key: value`; begin long texts with `prompt: >` and indent them"),
     (r"did not find expected (key|<block end>)|block end", "this line does not line up with the others"),
-    (r"block sequence entries|'-' indicator", "a text that begins with `- ` needs quotes; a list begins in a new line"),
+    (r"sequence entries|'-' indicator", "a text that begins with `- ` needs quotes; a list begins in a new line"),
     (r"undefined alias|alias", "a text that begins with `*` or `&` needs quotes (anchors and aliases are not read)"),
     (r"tag", "a text that begins with `!` needs quotes (tags are not read)"),
     (r"escape", "there is an unknown `\\` escape between double quotes; use single quotes"),
@@ -120,13 +120,14 @@ def _explain(error: yaml.MarkedYAMLError, text: str, name: str) -> Problem:
     mark = error.problem_mark or error.context_mark
     number = mark.line + 1 if mark else None
     lines = text.splitlines()
-    line = lines[number - 1] if number and number <= len(lines) else ""
+    number = min(number, len(lines)) if number else None
+    line = lines[number - 1] if number else ""
     said = f"{error.context or ''} {error.problem or ''}"
     if re.match(r"\s*\t", line):
         return Problem(name, number, None, "tabs cannot indent YAML; use spaces")
     if ("quoted scalar" in said or "flow" in said or "simple key" in said) and error.context_mark:
-        number = error.context_mark.line + 1
-    if opened := re.match(r"\s*(?:- )?\w[\w ]*: +([{\[\"'])(?=.*[}\]\"'])", line):
+        number = min(error.context_mark.line + 1, len(lines))
+    if "escape" not in said and (opened := re.match(r"\s*(?:- )?\w[\w ]*: +([{\[\"'])(?=.*[}\]\"'])", line)):
         return Problem(name, number, None, f"a text that begins with `{opened[1]}` needs quotes around all of it")
     for pattern, sentence in _SYNTAX:
         if re.search(pattern, said):
@@ -202,10 +203,10 @@ class _Reader:
 
     def _scalar(self, event: Any, path: Path) -> Any:
         text: str = event.value
-        if len(text.encode()) > MAX_SCALAR_BYTES:
-            self._refuse(event, path, f"this text is longer than {MAX_SCALAR_BYTES:,} bytes")
         if bad := CONTROL.search(text):
             self._refuse(event, path, f"there is a control character ({names.display(bad.group())}) here; take it out")
+        if len(text) > MAX_CHARACTERS:
+            self._refuse(event, path, f"this text is longer than {MAX_CHARACTERS:,} characters")
         if event.style:
             return text
         if len(text) > MAX_DIGITS + 1 and _INT.fullmatch(text):

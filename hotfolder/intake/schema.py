@@ -1,12 +1,11 @@
 """The job language as a JSON Schema, for editors that complete and check YAML while it is written."""
 
-import copy
 from typing import Any
 
 from hotfolder import sentences
 from hotfolder.capabilities import CAPABILITIES
 from hotfolder.intake.words import KEY_ALIASES, LATER_KEYS, UNIVERSAL
-from hotfolder.spec import IntakeKeys, JobSpec
+from hotfolder.spec import IntakeKeys, JobSpec, LoraUse
 
 Schema = dict[str, Any]
 
@@ -82,16 +81,25 @@ def _kind_words(kind: str) -> list[str]:
 def _property(key: str, schema: Schema) -> Schema:
     """Return a field's schema as `resolve` reads it: empty allowed, bare numbers for text, one item for a list."""
     bare = {name: value for name, value in schema.items() if name not in ("description", "default", "title")}
-    branches = copy.deepcopy(schema.get("anyOf", [bare]))
-    if any(branch.get("type") == "string" and "enum" not in branch for branch in branches):
-        branches += [{"type": "number"}, {"type": "boolean"}]
-    if key in ("tags", "loras"):
-        branches += [{"type": "string"}]
+    branches = [_lenient(branch) for branch in schema.get("anyOf", [bare])]
     if key == "loras":
-        (array,) = (branch for branch in branches if branch.get("type") == "array")
-        array["items"] = {"anyOf": [array["items"], {"type": "string"}]}
-        branches.append(array["items"])
-    if {"type": "null"} not in branches:
-        branches.append({"type": "null"})
+        branches = [{"type": "array", "items": {"anyOf": [LORA, TEXT]}}, LORA, TEXT]
+    if key == "tags":
+        branches.append(TEXT)
     described = {"description": schema["description"]} if "description" in schema else {}
-    return {**described, "anyOf": branches}
+    return {**described, "anyOf": [*branches, {"type": "null"}]}
+
+
+def _lenient(node: Any) -> Any:
+    """Return a copy of a schema in which text may also be a number or a boolean written without quotes."""
+    if isinstance(node, list):
+        return [_lenient(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if node.get("type") == "string" and "enum" not in node and "const" not in node:
+        return {"anyOf": [node, {"type": ["number", "boolean"]}]}
+    return {key: _lenient(value) for key, value in node.items() if key not in ("default", "title")}
+
+
+TEXT: Schema = {"type": "string"}
+LORA: Schema = _lenient({"type": "object", **LoraUse.model_json_schema()})
