@@ -42,6 +42,7 @@ def main() -> None:
 def commands(context: click.Context, workspace: Path, profile: str | None, verbose: bool) -> None:
     """Turn a folder into an AI image workstation: drop files into inbox/, collect the results in outbox/."""
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s")
+    logging.getLogger("watchdog").setLevel(logging.ERROR)
     context.obj = (workspace, profile)
 
 
@@ -176,7 +177,7 @@ def doctor() -> None:
     from hotfolder import doctor as examination
     from hotfolder import printing
 
-    findings = examination.examine(_open().root)
+    findings = examination.examine(click.get_current_context().obj[0].absolute())
     click.echo(printing.findings(findings))
     sys.exit(EXIT_FAILED if any(finding.ok is False for finding in findings) else 0)
 

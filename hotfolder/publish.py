@@ -96,7 +96,10 @@ def _reserve(
 
 
 def _is_taken(workspace: Workspace, catalog: Catalog, path: PurePosixPath) -> bool:
-    if catalog.row("select 1 from outputs where name_key=?", names.name_key(str(path))):
+    if catalog.row(
+        "select 1 from outputs where name_key=? union select 1 from images where path=?",
+        names.name_key(str(path)), str(path),
+    ):  # fmt: skip
         return True
     return os.path.lexists(workspace.absolute(str(path)))
 

@@ -180,8 +180,15 @@ class Service:
             upcoming = [time.monotonic() + self.workspace.settings.rescan_s, self.taking.next_settles]
             self._look_at = max(min(moment for moment in upcoming if moment is not None), now + LOOK_COST * took)
             self.wake_waiting()
-        if self.taking.settled and self.taking.take_some():
+        if self.taking.settled:
+            for taken in self.taking.take_some():
+                self.tell_refused(taken.drop)
             self.file_away_ended()
+
+    def tell_refused(self, drop: str) -> None:
+        """Say which jobs of a drop were refused when it was taken in."""
+        for row in self.catalog.rows("select * from jobs where drop_id=? and state='failed'", drop):
+            self.tell(row, "failed")
 
     def wake_waiting(self) -> None:
         """Queue claimed jobs that waited for something which is there now."""

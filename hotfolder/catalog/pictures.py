@@ -24,6 +24,6 @@ def put_image(catalog: Catalog, facts: dict[str, Any], output: dict[str, Any], n
     values |= {"path": output["path"], "sha256": output["sha256"], "job_id": output.get("job_id")}
     names = ", ".join(values)
     catalog.rows(
-        f"insert or replace into images({names}) values({', '.join('?' for _ in values)})",
+        f"insert into images({names}) values({', '.join('?' for _ in values)})",
         *values.values(),
     )

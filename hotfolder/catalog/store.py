@@ -89,5 +89,4 @@ def _connect(uri: str, path: Path) -> sqlite3.Connection:
     except sqlite3.OperationalError as error:
         raise ConfigError(f"the catalog {path} cannot be opened: {error}") from None
     connection.row_factory = sqlite3.Row
-    connection.execute("pragma trusted_schema=off")
     return connection

@@ -76,8 +76,8 @@ class Taking:
                 self.unsettled += 1
                 self.next_settles = min(moment, self.next_settles or moment)
 
-    def take_some(self) -> int:
-        """Admit and claim a batch of settled groups; returns how many drops were taken."""
+    def take_some(self) -> list[claim.Claim]:
+        """Admit and claim a batch of settled groups; returns the drops taken."""
         claims: list[claim.Claim] = []
         while self.settled and len(claims) < claim.BATCH:
             admission = self._admitter.admit(self.settled.popleft())
@@ -88,11 +88,11 @@ class Taking:
                 drop = known.drop if known else claim.new_drop_id()
                 claims.append(claim.prepare(drop, admission))
         if not claims:
-            return 0
+            return []
         taken = claim.claim(self.workspace, self.catalog, claims)
         for one in taken:
             self.waiting.pop(one.admission.group.primary.path, None)
-        return len(taken)
+        return taken
 
     def reconsider(self, job: dict[str, Any]) -> None:
         """Queue a job of a claimed drop that waited, if what it waited for is there now."""

@@ -1,0 +1,1 @@
+"""Proof by killing: real processes, real SIGKILL, and promises checked from outside."""

@@ -1,0 +1,254 @@
+"""One workspace that gets files dropped and its processes killed, and what must hold then.
+
+What is expected lives here, outside the system under test: the bytes that were dropped and what should become of them.
+"""
+
+import hashlib
+import json
+import os
+import random
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+from PIL import Image
+
+from hotfolder import verify
+from hotfolder import workspace as places
+
+ROOT = Path(__file__).parents[2]
+RULE_OF_FIVE = "was ended"
+STRIKES = "It was tried 2 times"
+
+
+def crash_points() -> list[str]:
+    """Every step that the code marks: a new step is tested by being marked."""
+    sources = (ROOT / "hotfolder").rglob("*.py")
+    found = {name for path in sources for name in re.findall(r'crash_point\("([a-z_]+)"\)', path.read_text())}
+    return sorted(found)
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+@dataclass
+class Expected:
+    """One dropped file: where its bytes end, and how many pictures are made from it."""
+
+    name: str
+    ends_in: str
+    pictures: int
+
+
+@dataclass
+class Trial:
+    """A scratch workspace. `seed` decides everything that is random here."""
+
+    root: Path
+    seed: int
+    inbox: Path | None = None
+    expected: dict[str, Expected] = field(default_factory=dict)
+    kills: int = 0
+
+    def __post_init__(self) -> None:
+        self.random = random.Random(self.seed)
+        self.workspace = places.init(self.root)
+        text = "settle_s: 0.05\nrescan_s: 0.5\nstop_grace_s: 5\n"
+        if self.inbox:
+            text += f"inbox: {self.inbox}\n"
+            (self.inbox / "upscale").mkdir(parents=True)
+        (self.root / "hotfolder.yaml").write_text(text)
+        self.workspace = places.open_workspace(self.root)
+        places.make_private(self.workspace)
+
+    def drop(self, count: int) -> None:
+        """Drop `count` drops of mixed sorts into inbox/upscale."""
+        hot = self.workspace.inbox / "upscale"
+        for _ in range(count):
+            number = len(self.expected)
+            sort = self.random.choice(["plain", "plain", "sidecar", "broken", "deep", "several", "same name"])
+            folder = hot / f"tree{number % 3}" if sort == "deep" else hot
+            name = "again.png" if sort == "same name" and not (hot / "again.png").exists() else f"p{number:05}.png"
+            folder.mkdir(exist_ok=True)
+            picture = self._picture(number)
+            if sort == "broken":
+                self._write(folder / f"{name}.yaml", f"factr: {number}.5\n".encode(), "failed", 0)
+                self._write(folder / name, picture, "failed", 0)
+            elif sort == "sidecar":
+                self._write(folder / f"{name}.yaml", f"factor: 2\nnote: n{number}\n".encode(), "done", 0)
+                self._write(folder / name, picture, "done", 1)
+            elif sort == "several":
+                text = f"factor: 2\nnote: n{number}\n---\nfactor: 0.5\nformat: jpeg\nnote: n{number}\n"
+                self._write(folder / f"{name}.yaml", text.encode(), "done", 0)
+                self._write(folder / name, picture, "done", 2)
+            else:
+                self._write(folder / name, picture, "done", 1)
+
+    def _picture(self, number: int) -> bytes:
+        path = self.root / ".picture.png"
+        image = Image.new("RGB", (16, 12), tuple(self.random.randrange(256) for _ in range(3)))
+        image.putpixel((0, 0), (number % 256, number // 256 % 256, self.random.randrange(256)))
+        image.save(path)
+        data = path.read_bytes()
+        path.unlink()
+        return data + b"#%d" % number
+
+    def _write(self, path: Path, data: bytes, ends_in: str, pictures: int) -> None:
+        part = path.with_name(f".{path.name}.part")
+        part.write_bytes(data)
+        part.rename(path)
+        self.expected[digest(data)] = Expected(path.name, ends_in, pictures)
+
+    def start(self, point: str | None = None, count: int = 1, *, once: bool = True) -> subprocess.Popen[bytes]:
+        """Start hotfolder, to be killed at a marked step if one is named."""
+        environment = dict(os.environ)
+        if point:
+            token = self.root / ".hotfolder" / "die"
+            token.write_text("once")
+            environment["HOTFOLDER_CRASH_AT"] = f"{point}:{count}:{token}"
+        command = [
+            sys.executable,
+            "-m",
+            "hotfolder",
+            "--workspace",
+            str(self.root),
+            "run",
+            *(["--once"] if once else []),
+        ]
+        return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=ROOT)
+
+    def finish(self, timeout_s: float = 120) -> None:
+        """Run to the end without killing; fails when the service did not end by itself or met a bug."""
+        for _ in range(3):
+            process = self.start()
+            try:
+                _, errors = process.communicate(timeout=timeout_s)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise AssertionError(f"hotfolder did not finish in {timeout_s} s: {self.describe()}") from None
+            assert process.returncode in (0, 1), f"exit {process.returncode}: {errors.decode(errors='replace')}"
+            assert b"Traceback" not in errors, errors.decode(errors="replace")
+            if not any(self._files(self.workspace.inbox)):
+                return
+
+    def wait_for_death(self, process: subprocess.Popen[bytes], timeout_s: float = 60) -> bool:
+        """Wait for a process told to die; says whether SIGKILL ended it (a worker that dies leaves its service alive)."""
+        _, errors = process.communicate(timeout=timeout_s)
+        died = process.returncode == -signal.SIGKILL
+        worker_died = not (self.root / ".hotfolder" / "die").exists()
+        assert b"Traceback" not in errors, errors.decode(errors="replace")
+        self.kills += died or worker_died
+        return died or worker_died
+
+    def _files(self, folder: Path) -> list[Path]:
+        return [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+
+    def check_always(self) -> None:
+        """What holds at any instant, also right after a kill and before recovery."""
+        held: Counter[str] = Counter()
+        inputs = [self.workspace.inbox, self.workspace.done, self.workspace.failed]
+        for folder in [*inputs, *self.workspace.work.glob("*/in")]:
+            for path in self._files(folder):
+                held[digest(path.read_bytes())] += 1
+        twice = 2 if self.inbox else 1  # from another device: copied, verified, and only then removed
+        for sha256, one in self.expected.items():
+            assert 1 <= held[sha256] <= twice, f"{one.name} is in {held[sha256]} places: {self.describe()}"
+        outputs = self.rows("select path, sha256, published from outputs")
+        known = {row["path"]: row["sha256"] for row in outputs}
+        for path in self._files(self.workspace.outbox):
+            if path.suffix in (".png", ".jpg"):
+                Image.open(path).load()
+            relative = self.workspace.relative(path)
+            assert known.get(relative) == digest(path.read_bytes()), f"{relative} is not what was intended"
+        for row in self.rows("pragma integrity_check"):
+            assert row["integrity_check"] == "ok", row
+
+    def check_finally(self, *, forgiven: bool = False) -> int:
+        """What holds once all is quiet; returns how many jobs failed by the rule of five or by strikes.
+
+        `forgiven`: jobs that were killed too often may have failed, each with that reason; they are counted.
+        """
+        self.check_always()
+        assert not self._files(self.workspace.inbox), f"left in the inbox: {self.describe()}"
+        left = [path.name for path in self.workspace.work.iterdir()]
+        assert not left, f"left in work: {left}"
+        killed = self.rows("select drop_id, error from jobs where state='failed' and (error like ? or error like ?)",
+                           f"%{RULE_OF_FIVE}%", f"%{STRIKES}%")  # fmt: skip
+        assert forgiven or not killed, killed
+        excused = {row["drop_id"] for row in killed}
+        where = {}
+        for base in ("done", "failed"):
+            for path in self._files(self.root / base):
+                where[digest(path.read_bytes())] = base
+        drops = self.rows("select id, files from drops")
+        drop_of = {file["sha256"]: row["id"] for row in drops for file in json.loads(row["files"])}
+        made = self._pictures_by_input()
+        for sha256, one in self.expected.items():
+            if drop_of[sha256] in excused:
+                assert where[sha256] == "failed"
+                continue
+            assert where[sha256] == one.ends_in, f"{one.name} ended in {where[sha256]}, not in {one.ends_in}"
+            assert made[sha256] == one.pictures, f"{one.name} gave {made[sha256]} pictures, not {one.pictures}"
+        assert verify.verify(self.workspace) == []
+        return len(killed)
+
+    def _pictures_by_input(self) -> Counter[str]:
+        """Count the pictures in outbox by the hash of the file that each says it was made from."""
+        made: Counter[str] = Counter()
+        for path in self._files(self.workspace.outbox):
+            if path.name.endswith(".job.yaml"):
+                made[yaml.safe_load(path.read_text())["image_sha256"]] += 1
+        return made
+
+    def rows(self, sql: str, *values: object) -> list[dict[str, object]]:
+        if not self.workspace.catalog.exists():
+            return []
+        connection = sqlite3.connect(self.workspace.catalog)
+        connection.row_factory = sqlite3.Row
+        try:
+            return [dict(row) for row in connection.execute(sql, values)]
+        except sqlite3.OperationalError as error:
+            if "no such table" in str(error):
+                return []
+            raise
+        finally:
+            connection.close()
+
+    def describe(self) -> str:
+        """How the workspace stands, for messages."""
+        states = self.rows("select state, count(*) n, max(error) error from jobs group by state")
+        return f"seed {self.seed}, {self.root}: {states}"
+
+    def random_kills(self, kills: int, longest_s: float = 1.5) -> None:
+        """Start the service again and again and kill it, its worker, or both, at random moments."""
+        while self.kills < kills:
+            process = self.start(once=False)
+            time.sleep(self.random.uniform(0.02, longest_s))  # the moment of the kill, not a wait for something
+            victims = self.random.choice([[process.pid], _workers(process.pid), [process.pid, *_workers(process.pid)]])
+            for pid in victims:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                    self.kills += 1
+                except ProcessLookupError:
+                    pass
+            if process.pid not in victims and self.random.random() < 0.5:
+                time.sleep(self.random.uniform(0.02, longest_s))
+            process.kill()
+            process.wait()
+            self.kills += process.pid not in victims
+            self.check_always()
+
+
+def _workers(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
