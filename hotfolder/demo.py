@@ -40,7 +40,7 @@ def run(folder: Path | None) -> int:
         "prompt: a large orange star on a green background\nseed: 7\nvariants: 2\ntags: [demo]\n", encoding="utf-8"
     )
     (workspace.inbox / "upscale" / "painted.png.yaml").write_text("model: lanczos\nfactor: 3\n", encoding="utf-8")
-    scene = world.parse("a large purple tree on a yellow background")
+    scene = world.Scene("yellow", (world.Thing("purple", "tree"),))
     world.paint(scene, 160).image.save(workspace.inbox / "upscale" / "painted.png")
     click.echo(f"A scratch workspace: {workspace.root}\nDropped: inbox/generate/evening.txt, inbox/generate/star.yaml, "
                "inbox/upscale/painted.png with painted.png.yaml\n")  # fmt: skip

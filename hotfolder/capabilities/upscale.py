@@ -8,6 +8,7 @@ from pydantic import Field
 
 from hotfolder.capabilities.base import Capability, Context, Result
 from hotfolder.errors import RejectedInput
+from hotfolder.metadata import write
 from hotfolder.spec import JobSpec, Options
 
 MAX_RESULT_MEGAPIXELS = 400
@@ -30,6 +31,7 @@ class Upscale(Capability):
     def check(cls, spec: JobSpec, options: Any, image_size: tuple[int, int] | None) -> None:
         assert image_size
         width, height = _size(image_size, options)
+        write.check_size(spec.format, width, height)
         if width * height > MAX_RESULT_MEGAPIXELS * 1_000_000:
             raise RejectedInput(
                 f"{image_size[0]}x{image_size[1]} enlarged to {width}x{height} would have "

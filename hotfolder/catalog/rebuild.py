@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from hotfolder import atomic, images
 from hotfolder.catalog import pictures, queue
 from hotfolder.catalog.queue import NewJob
@@ -78,7 +80,7 @@ def _put_picture(workspace: Workspace, catalog: Catalog, path: Path) -> bool:
         image = images.open_picture(path, 2**31).image
     except (HotfolderError, OSError, sqlite3.Error):
         return False
-    if found.image_id is None or found.job is None:
+    if found.image_id is None or not found.record:
         return False
     relative = workspace.relative(path)
     facts = facts_of(found, image, path)
@@ -88,26 +90,20 @@ def _put_picture(workspace: Workspace, catalog: Catalog, path: Path) -> bool:
     return True
 
 
-def facts_of(found: read.Found, image: Any, path: Path) -> dict[str, Any]:
-    """Return the catalog columns of a picture of ours, from its embedded job."""
-    job = found.job or {}
-    kept = {
-        name: job.get(name) for name in "kind prompt negative_prompt model profile steps guidance loras seed".split()
-    }
+def facts_of(found: read.Found, image: Image.Image, path: Path) -> dict[str, Any]:
+    """Return the catalog columns of a picture of ours: its embedded record, and what can be seen of the file now."""
     formats = {".jpg": "jpeg", ".jpeg": "jpeg"}
     return {
-        **kept,
+        **{name: found.record.get(name) for name in pictures.COLUMNS},
         "id": found.image_id,
         "pixel_sha256": images.pixel_sha256(image),
         "width": image.width,
         "height": image.height,
         "format": formats.get(path.suffix.lower(), path.suffix.lower()[1:]),
-        "sampler": (found.parameters or {}).get("Sampler"),
-        "caption": found.caption,
-        "tags": list(found.tags or ()),
+        "caption": found.caption if found.record.get("caption") else None,
+        "tags": list(found.tags),
         "rating": found.rating,
-        "parent_path": job.get("image"),
-        "created_at": found.created_at,
+        "parent_path": (found.job or {}).get("image"),
     }
 
 
