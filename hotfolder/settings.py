@@ -20,7 +20,7 @@ class Settings(Strict):
     )
     outbox: str | None = Field(default=None, description="where results go: another folder; default outbox/")
     profile: str = Field(
-        default="auto", description="which models at which precision: auto, fast, hyper, quality, miniature or your own"
+        default="auto", description="which models serve each kind of job: auto, miniature, or one of your own in profiles/"
     )
     settle_s: Annotated[float, Field(ge=0, le=3600)] = Field(
         default=1.0, description="seconds without a change after which a dropped file is taken"
@@ -40,10 +40,6 @@ class Settings(Strict):
     )
     overtake_bound: Annotated[int, Field(ge=0, le=10_000)] = Field(
         default=32, description="how many later jobs may go before a job, where that saves loading a model"
-    )
-    fetch_limit_gb: Annotated[float, Field(ge=0, le=10_000)] = Field(
-        default=2.0,
-        description="missing model files up to this size are fetched by themselves; 0: never use the network",
     )
 
 
