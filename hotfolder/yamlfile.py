@@ -62,7 +62,7 @@ class Document:
         near = path
         while near and near not in self.lines:
             near = near[:-1]
-        return Problem(self.name, self.lines.get(near), ".".join(map(str, path)) or None, message)
+        return Problem(self.name, self.lines.get(near), dotted(path), message)
 
 
 def parse(data: bytes, name: str) -> list[Document]:
@@ -86,6 +86,11 @@ def parse(data: bytes, name: str) -> list[Document]:
     if reader.problems:
         raise BadSpec(reader.problems)
     return documents
+
+
+def dotted(path: Path) -> str | None:
+    """Return how messages name a place (`loras.0.weight`), None for the whole document."""
+    return ".".join(names.display(str(part))[:80] for part in path) or None
 
 
 def plain(text: str) -> str | float | bool | None:
@@ -185,7 +190,7 @@ class _Reader:
             if here in self.lines:
                 shown = names.display(key)
                 message = f"`{shown}` stands twice, in lines {self.lines[here]} and {line}; keep one"
-                self.problems.append(Problem(self.name, line, ".".join(map(str, here)), message))
+                self.problems.append(Problem(self.name, line, dotted(here), message))
             self.lines[here] = line
             values[key] = self._value(next(events), events, here)
         return values
@@ -219,5 +224,5 @@ class _Reader:
         return value
 
     def _refuse(self, event: Any, path: Path | None, message: str) -> NoReturn:
-        key = ".".join(map(str, path)) if path else None
-        raise BadSpec([*self.problems, Problem(self.name, event.start_mark.line + 1, key, message)])
+        where = Problem(self.name, event.start_mark.line + 1, dotted(path or ()), message)
+        raise BadSpec([*self.problems, where])

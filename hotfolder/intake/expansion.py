@@ -1,9 +1,9 @@
 """`{red|blue}` and `__wildcard__` in prompts: dynamicprompts' grammar, drawn from a picture's seed, within bounds.
 
 What differs from dynamicprompts 0.31, and why: `#`, `//`, `%` and `$` are text (it takes the first two as comments and
-fails on the others); `\\{`, `\\}` and `\\|` are those characters; a wildcard without a file is an error and not text;
-`@` and `!` (each in turn, all combinations) count the pictures of a job. Only .txt files are read as wildcards, found
-in a listing of the folder, so that no name in a prompt can lead out of it.
+fails on the others); a backslash makes text of `{`, `}`, `|` and `__`; a wildcard without a file is an error; `@` and
+`!` (each in turn, all combinations) count the pictures of a job. Only .txt files are read as wildcards, found in a
+listing of the folder, so that no name in a prompt can lead out of it.
 """
 
 import os
@@ -36,8 +36,8 @@ MAX_DRAWS = 2_000
 MAX_CHARACTERS = 16_384
 MAX_FILE_BYTES = 4 * 1024 * 1024
 
-_AS_TEXT = re.compile(r"\\([{}|])|(#)|(/)(?=[/*])|(%)(?!\{)|(?<!\$)(\$)(?![{$])")
-_HELD = {character: chr(0xFDD0 + number) for number, character in enumerate("{}|#/%$")}
+_AS_TEXT = re.compile(r"\\([{}|]|__)|(#)|(/)(?=[/*])|(%)(?!\{)|(?<!\$)(\$)(?![{$])")
+_HELD = {character: chr(0xFDD0 + number) for number, character in enumerate(["{", "}", "|", "__", "#", "/", "%", "$"])}
 _RELEASE = {ord(held): character for character, held in _HELD.items()}
 
 
@@ -62,7 +62,7 @@ class Expander:
             BadSpec: the syntax is wrong, a wildcard has no file, or the text grows without end.
         """
         if needed(template) and template not in self._commands:
-            self._marks += sum(map(template.count, ("{", "|", "__")))
+            self._marks += sum(map(_hold(template).count, ("{", "|", "__")))
             if self._marks > MAX_MARKS:
                 raise _refuse(f"the prompts have more than {MAX_MARKS:,} choices; put long lists into wildcards/")
         sampler = _Sampler(self, draw, number)
@@ -135,8 +135,15 @@ def needed(text: str) -> bool:
     return "{" in text or "__" in text
 
 
+def _hold(template: str) -> str:
+    """Return the template with a stand-in for every character that is text although the grammar knows it."""
+    return _AS_TEXT.sub(lambda found: _HELD[found[found.lastindex or 0]], template)
+
+
 def _parse(template: str) -> Command:
-    held = _AS_TEXT.sub(lambda found: _HELD[found[found.lastindex or 0]], template)
+    held = _hold(template)
+    if not needed(held):
+        return LiteralCommand(held)
     depth = deepest = 0
     for character in held:
         depth += (character == "{") - (character == "}" and depth > 0)
@@ -145,8 +152,6 @@ def _parse(template: str) -> Command:
         raise _refuse(f"a `{{` in {shown(template)} is not closed; write `\\{{` where a brace is meant as text")
     if deepest > MAX_NESTING:
         raise _refuse(f"`{{` is nested more than {MAX_NESTING} deep")
-    if not held:
-        raise _refuse("the text is empty")
     try:
         return parse(held)
     except pyparsing.ParseBaseException as error:

@@ -57,6 +57,11 @@ def plan(spec: JobSpec, wildcards: Path, draw: random.Random) -> tuple[Planned, 
     return tuple(pictures)
 
 
+def literal(text: str) -> str:
+    """Return the prompt that expands to `text` itself, whatever braces and underscores it has."""
+    return re.sub(r"([{}|]|__)", r"\\\1", text) if "{" in text or "__" in text else text
+
+
 def _expander(wildcards: Path, *texts: str | None) -> "Expander | None":
     """Return an Expander where a text wants one. dynamicprompts costs 60 ms to import: not at the service's start."""
     if not any(text and ("{" in text or "__" in text) for text in texts):

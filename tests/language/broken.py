@@ -119,7 +119,7 @@ JOBS: list[tuple[str, int, str, str]] = [
     ("prompt: a\nqwertz: 3", 2, "qwertz", "unknown key `qwertz`"),
     ("prompt: a\n__class__: x", 2, "__class__", "unknown key"),
     ("prompt: a\n'': x", 2, "", "unknown key"),
-    ("prompt: a\n'ke\u202ey': x", 2, "ke\u202ey", "unknown key `ke\\u202ey`"),
+    ("prompt: a\n'ke\u202ey': x", 2, "ke\\u202ey", "unknown key `ke\\u202ey`"),
     ("prompt: a\noptions: {factor: 2}", 2, "options", "unknown key `options`"),
     ("prompt: a\nexec: rm -rf /", 2, "exec", "unknown key"),
     # the same twice

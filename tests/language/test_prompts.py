@@ -13,6 +13,8 @@ from hotfolder.errors import BadSpec, Unsupported
 from hotfolder.intake import prompts
 from hotfolder.spec import JobSpec, Planned
 
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:dynamicprompts")
+
 
 @pytest.fixture
 def wildcards(tmp_path: Path) -> Path:
@@ -113,6 +115,13 @@ def test_a_picture_is_decided_by_its_seed_alone(wildcards: Path) -> None:
         (alone,) = plan(wildcards, prompt, seed=picture.seed, negative_prompt="__wild__ {x|y}")
         assert alone == picture
     assert whole[0].template == prompt
+
+
+@given(st.lists(st.sampled_from("a {}|_$%#/\\")).map("".join) | st.text(st.characters(exclude_categories=["Cs", "Cn"])))
+@example("___")
+@example('{"scene": "a__b"}')
+def test_a_literal_prompt_expands_to_itself(text: str) -> None:
+    assert plan(Path("nowhere"), prompts.literal(text))[0].prompt == text
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def answer(documents: list[yamlfile.Document], kind: str | None) -> JobSpec | No
         return None
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(st.lists(st.dictionaries(KEYS, VALUES, max_size=6), max_size=3), st.sampled_from([None, "generate", "upscale"]))
 def test_mappings(layers: list[dict[str, Any]], kind: str | None) -> None:
     names = ["folder.yaml"] * (len(layers) - 1) + ["job.yaml"]
@@ -102,7 +102,7 @@ LARGER = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=1000)
+@settings(max_examples=300)
 @given((PLAIN | LARGER).map(lambda values: JobSpec(**values)))
 @example(JobSpec(kind="generate", prompt="a\n\nb\n"))
 @example(JobSpec(kind="generate", prompt="a\n b\n\n"))
