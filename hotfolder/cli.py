@@ -42,7 +42,7 @@ def main() -> None:
 def commands(context: click.Context, workspace: Path, profile: str | None, verbose: bool) -> None:
     """Turn a folder into an AI image workstation: drop files into inbox/, collect the results in outbox/."""
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s")
-    logging.getLogger("watchdog").setLevel(logging.ERROR)
+    logging.getLogger("watchdog").setLevel(logging.CRITICAL)
     context.obj = (workspace, profile)
 
 

@@ -1,6 +1,5 @@
 """`hotfolder run`: the service with its words to the terminal: bars where there is one, plain lines elsewhere."""
 
-import logging
 from typing import Any
 
 from rich.console import Console
@@ -18,8 +17,9 @@ EXIT_FAILED = 1
 class Teller:
     """Says what happens to jobs, as it happens."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, tells_waiting: bool) -> None:
         self._console = console
+        self._tells_waiting = tells_waiting
         self._bars = Progress(
             TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f}/{task.total:.0f}"),
             TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal,
@@ -35,7 +35,7 @@ class Teller:
         self._bars.stop()
 
     def __call__(self, job: dict[str, Any], event: str) -> None:
-        """Tell one event of a job: started, progress, done, failed, requeued."""
+        """Tell one event of a job: started, progress, done, failed, waiting, requeued."""
         label = f"{job['id']} {job['kind']} {safe(job['name'])}"
         if event == "progress":
             of, step = job["of"] * job["pictures"], job["of"] * (job["picture"] - 1) + job["step"]
@@ -46,10 +46,17 @@ class Teller:
         if event != "started" and self._bar is not None:
             self._bars.remove_task(self._bar)
             self._bar = None
-        if event == "failed":
-            self.failed += 1
-        words = {"started": "starts", "done": "done", "failed": f"failed: {safe(job.get('error') or '')}"}
-        self._console.print(f"{label}: {words.get(event, event)}", markup=False, highlight=False, soft_wrap=True)
+        self.failed += event == "failed"
+        if event == "waiting" and not self._tells_waiting:
+            return
+        words = {
+            "started": "starts",
+            "done": f"done: {', '.join(job.get('made', ()))}",
+            "failed": f"failed: {safe(job.get('error') or '')}",
+            "waiting": f"waits: {safe(job.get('wait_reason') or '')}",
+            "requeued": "is queued again: its worker ended before it did",
+        }
+        self._console.print(f"{label}: {words[event]}", markup=False, highlight=False, soft_wrap=True)
 
 
 def run(workspace: Workspace, once: bool) -> int:
@@ -57,41 +64,24 @@ def run(workspace: Workspace, once: bool) -> int:
     console = Console()
     places.make_private(workspace)
     places.refuse_bad_folders(workspace)
-    with places.hold(workspace), Teller(console) as teller:
-        before = _last_ended(workspace)
+    with places.hold(workspace), Teller(console, tells_waiting=not once) as teller:
         service = Service(workspace, tell=teller)
         service.stop_on_signals()
         if not once:
+            profile = workspace.settings.profile
             console.print(
-                f"Watching {workspace.inbox} (profile {workspace.settings.profile}); Ctrl-C stops.", markup=False
+                f"Watching {workspace.inbox} (profile {profile}); Ctrl-C stops.", markup=False, soft_wrap=True
             )
-        logging.getLogger("hotfolder").info("watching %s", workspace.inbox)
         service.run(once)
-    if not once:
-        return 0
-    failed = _report(workspace, console, before)
-    return EXIT_FAILED if failed else 0
+    if once:
+        _name_waiting(workspace, console)
+    return EXIT_FAILED if once and teller.failed else 0
 
 
-def _last_ended(workspace: Workspace) -> str:
-    if not workspace.catalog.is_file():
-        return ""
+def _name_waiting(workspace: Workspace, console: Console) -> None:
+    """Say what was left and why."""
     with store.reading(workspace.catalog) as catalog:
-        row = catalog.row("select max(finished_at) at from jobs")
-    return (row and row["at"]) or ""
-
-
-def _report(workspace: Workspace, console: Console, since: str) -> int:
-    """Name what waits and what failed during a `--once` run; returns how many failed."""
-    with store.reading(workspace.catalog) as catalog:
-        waiting = catalog.rows("select id, name, hot_folder, wait_reason from jobs where state='waiting' order by id")
-        failed = catalog.rows(
-            "select id, name, hot_folder, error from jobs where state='failed' and finished_at>?", since
-        )
+        waiting = catalog.rows("select id, kind, name, wait_reason from jobs where state='waiting' order by id")
     for row in waiting:
-        console.print(
-            f"{row['id']} {safe(row['name'])} waits: {safe(row['wait_reason'])}", markup=False, soft_wrap=True
-        )
-    for row in failed:
-        console.print(f"{row['id']} {safe(row['name'])} failed: {safe(row['error'])}", markup=False, soft_wrap=True)
-    return len(failed)
+        label = f"{row['id']} {row['kind']} {safe(row['name'])}"
+        console.print(f"{label}: waits: {safe(row['wait_reason'])}", markup=False, highlight=False, soft_wrap=True)

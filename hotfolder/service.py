@@ -182,13 +182,15 @@ class Service:
             self.wake_waiting()
         if self.taking.settled:
             for taken in self.taking.take_some():
-                self.tell_refused(taken.drop)
+                self.tell_all(taken.drop, "failed")
+            while self.taking.newly_waiting:
+                self.tell_all(self.taking.newly_waiting.pop(), "waiting")
             self.file_away_ended()
 
-    def tell_refused(self, drop: str) -> None:
-        """Say which jobs of a drop were refused when it was taken in."""
-        for row in self.catalog.rows("select * from jobs where drop_id=? and state='failed'", drop):
-            self.tell(row, "failed")
+    def tell_all(self, drop: str, state: str) -> None:
+        """Tell of the jobs of a drop that were refused, or wait, when it was looked at."""
+        for row in self.catalog.rows("select * from jobs where drop_id=? and state=?", drop, state):
+            self.tell(row, state)
 
     def wake_waiting(self) -> None:
         """Queue claimed jobs that waited for something which is there now."""
@@ -295,7 +297,8 @@ class Service:
         publish.intend(self.workspace, self.catalog, job, staged, message)
         self.start_next()
         publish.publish(self.workspace, self.catalog, job["id"])
-        self.tell(job, "done")
+        made = self.catalog.rows("select path from outputs where job_id=? and role='picture' order by idx", job["id"])
+        self.tell({**job, "made": [row["path"] for row in made]}, "done")
         self.file_away_ended()
 
     def take_failure(self, message: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ class Settings(Strict):
     )
     outbox: str | None = Field(default=None, description="where results go: another folder; default outbox/")
     profile: str = Field(
-        default="auto", description="which models serve each kind of job: auto, miniature, or one of your own in profiles/"
+        default="auto", description="which models serve each kind of job: auto, miniature, or your own in profiles/"
     )
     settle_s: Annotated[float, Field(ge=0, le=3600)] = Field(
         default=1.0, description="seconds without a change after which a dropped file is taken"

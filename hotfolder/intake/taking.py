@@ -41,6 +41,8 @@ class Taking:
     unsettled: int = 0
     next_settles: float | None = None
     """When the first unsettled file will have settled, monotonic seconds."""
+    newly_waiting: list[str] = field(default_factory=list)
+    """Drops whose rows as waiting are new or changed, for the service to tell."""
     strangers: list[str] = field(default_factory=list)
     """Files that are nothing hotfolder takes."""
 
@@ -187,6 +189,7 @@ class Taking:
         with self.catalog.transaction():
             queue.put_drop(self.catalog, drop, admission.hot_folder, admission.name, "waiting", files, jobs)
         self.waiting[path] = Waiting(drop, looks)
+        self.newly_waiting.append(drop)
 
     def _forget_gone(self, groups: list[Group]) -> None:
         """Cancel the drops whose file was deleted; drop the rows of those that joined another group."""
