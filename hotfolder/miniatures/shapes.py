@@ -21,9 +21,7 @@ def _turn(count: int) -> list[float]:
 def _star() -> list[Point]:
     # Inner radius 0.45 rather than the pentagram's 0.38: thin points do not survive an 8x smaller latent.
     radii = (1.05, 0.45)
-    return [
-        (radii[i % 2] * math.sin(t), 0.08 - radii[i % 2] * math.cos(t)) for i, t in enumerate(_turn(10))
-    ]
+    return [(radii[i % 2] * math.sin(t), 0.08 - radii[i % 2] * math.cos(t)) for i, t in enumerate(_turn(10))]
 
 
 def _heart() -> list[Point]:
@@ -46,9 +44,7 @@ OUTLINES: dict[str, Callable[[], list[Point]]] = {
     "triangle": lambda: [(0.0, -0.95), (1.0, 0.8), (-1.0, 0.8)],
     "star": _star,
     "heart": _heart,
-    "tree": lambda: _mirrored(
-        [(0.0, -1.0), (0.52, -0.25), (0.3, -0.25), (0.8, 0.5), (0.18, 0.5), (0.18, 1.0)]
-    ),
+    "tree": lambda: _mirrored([(0.0, -1.0), (0.52, -0.25), (0.3, -0.25), (0.8, 0.5), (0.18, 0.5), (0.18, 1.0)]),
     "house": lambda: _mirrored([(0.0, -1.0), (0.95, -0.1), (0.68, -0.1), (0.68, 0.9)]),
 }
 SHAPES = tuple(OUTLINES)

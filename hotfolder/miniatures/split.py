@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import cache
 from itertools import product
 
@@ -18,10 +19,17 @@ Combination = tuple[str, str, str]
 
 @cache
 def held_out() -> frozenset[Combination]:
-    """The (colour, shape, ground) combinations kept away from training."""
+    """The (colour, shape, ground) combinations kept away from training, no word much oftener than another."""
     combinations = [c for c in product(COLOURS, SHAPES, COLOURS) if c[0] != c[2]]
-    order = np.random.default_rng(SPLIT_SEED).permutation(len(combinations))
-    return frozenset(combinations[i] for i in order[: round(HELD_OUT_SHARE * len(combinations))])
+    order = [combinations[i] for i in np.random.default_rng(SPLIT_SEED).permutation(len(combinations))]
+    uses: Counter[tuple[int, str]] = Counter()
+    chosen: set[Combination] = set()
+    while len(chosen) < round(HELD_OUT_SHARE * len(combinations)):
+        rest = (c for c in order if c not in chosen)
+        best = min(rest, key=lambda c: max(uses[0, c[0]] / 7, uses[1, c[1]] / 10, uses[2, c[2]] / 7))
+        uses.update(enumerate(best))
+        chosen.add(best)
+    return frozenset(chosen)
 
 
 def sees_held_out(scene: Scene) -> bool:

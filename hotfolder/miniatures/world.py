@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageChops, ImageDraw
 
 from .shapes import SHAPES, outline
 
@@ -35,7 +35,7 @@ RELATIONS = ("left of", "right of", "above", "below")
 RADIUS: dict[str | None, float] = {"small": 0.14, None: 0.2, "large": 0.28}
 PAIR_RADIUS = 0.18
 PAIR_OFFSET = 0.24
-STROKE = 0.035
+STROKE = 0.03
 JITTER = 0.02
 _SUPERSAMPLE = 4
 _TOWARDS = {"center": (0, 0), "left": (-1, 0), "right": (1, 0), "top": (0, -1), "bottom": (0, 1)}
@@ -122,13 +122,14 @@ def paint(scene: Scene, size_px: int = 128, rng: np.random.Generator | None = No
 def coverage(thing: Thing, x: float, y: float, radius: float, size_px: int) -> Image.Image:
     """How much of each pixel a thing covers (mode ``L``); x, y and radius are fractions of the picture."""
     big = size_px * _SUPERSAMPLE
-    mask = Image.new("L", (big, big), 0)
     points = outline(thing.shape, x * big, y * big, radius * big)
-    pen = ImageDraw.Draw(mask)
-    if thing.filled:
-        pen.polygon(points, fill=255)
-    else:
-        pen.line([*points, *points[:2]], fill=255, width=round(STROKE * big), joint="curve")
+    mask = Image.new("L", (big, big), 0)
+    ImageDraw.Draw(mask).polygon(points, fill=255)
+    if not thing.filled:
+        # Only the stroke's inner half stays, so that an outline is as large as the filled shape.
+        stroke = Image.new("L", (big, big), 0)
+        ImageDraw.Draw(stroke).line([*points, *points[:2]], fill=255, width=round(2 * STROKE * big), joint="curve")
+        mask = ImageChops.darker(mask, stroke)
     return mask.reduce(_SUPERSAMPLE)
 
 
