@@ -68,7 +68,7 @@ def _read_branch(
     if isinstance(value, list):
         few, many = branch.get("minItems", 0), branch.get("maxItems", len(value))
         if not few <= len(value) <= many:
-            problems.append(document.problem(path, f"{_key(path)} must be {wanted(schema)}, not {len(value)} items"))
+            problems.append(document.problem(path, f"{_key(path)} must be {wanted(schema)}, not {_count(value)}"))
             return value
         each = branch.get("prefixItems") or [branch.get("items", {})] * len(value)
         return [
@@ -133,6 +133,10 @@ def _in_range(value: Any, branch: Schema) -> bool:
     return bool(over and value <= branch.get("maximum", value) and value < branch.get("exclusiveMaximum", value + 1))
 
 
+def _count(items: list[Any]) -> str:
+    return {0: "an empty list", 1: "1 item"}.get(len(items), f"{len(items):,} items")
+
+
 def wanted(schema: Schema) -> str:
     """Say what a schema takes: "a whole number from 1 to 1000"."""
     branches = [branch for branch in schema.get("anyOf", [schema]) if branch.get("type") != "null"]
@@ -147,7 +151,8 @@ def _wanted(branch: Schema) -> str:
     high = branch.get("maximum", branch.get("exclusiveMaximum"))
     span = ""
     if low is not None and high is not None:
-        span = f" {'above' if 'exclusiveMinimum' in branch else 'from'} {_number(low)} {_to(branch)} {_number(high)}"
+        first = f"above {_number(low)} and up" if "exclusiveMinimum" in branch else f"from {_number(low)}"
+        span = f" {first} {'to below' if 'exclusiveMaximum' in branch else 'to'} {_number(high)}"
     elif low is not None:
         span = f" above {_number(low)}" if "exclusiveMinimum" in branch else f" of at least {_number(low)}"
     elif high is not None:
@@ -162,17 +167,13 @@ def _wanted(branch: Schema) -> str:
         case "array" if "prefixItems" in branch:
             return f"a list of {len(branch['prefixItems'])}: {', '.join(map(wanted, branch['prefixItems']))}"
         case "array":
-            few = f" of at least {branch['minItems']}" if branch.get("minItems") else ""
+            few = f" of at least {branch['minItems']}" if branch.get("minItems", 1) > 1 else ""
             return f"a list{few} (each {wanted(branch['items'])})" if branch.get("items") else f"a list{few}"
         case "object":
             keys = ", ".join(f"`{key}`" for key in branch.get("properties", ()))
             return f"a mapping with the keys {keys}" if keys else "a mapping of keys to values"
         case _:
             return f"text like {branch['pattern']}" if "pattern" in branch else "text"
-
-
-def _to(branch: Schema) -> str:
-    return "to below" if "exclusiveMaximum" in branch else "to"
 
 
 def _number(value: float) -> str:

@@ -132,6 +132,8 @@ def _explain(error: yaml.MarkedYAMLError, text: str, name: str) -> Problem:
         return Problem(name, number, None, "tabs cannot indent YAML; use spaces")
     if ("quoted scalar" in said or "flow" in said or "simple key" in said) and error.context_mark:
         number = min(error.context_mark.line + 1, len(lines))
+    if "mapping values" in said and line.startswith(" "):
+        return Problem(name, number, None, "this line is indented too far, or a text with `: ` in it needs quotes")
     if "escape" not in said and (opened := re.match(r"\s*(?:- )?\w[\w ]*: +([{\[\"'])(?=.*[}\]\"'])", line)):
         return Problem(name, number, None, f"a text that begins with `{opened[1]}` needs quotes around all of it")
     for pattern, sentence in _SYNTAX:
@@ -184,7 +186,8 @@ class _Reader:
             if isinstance(event, yaml.ScalarEvent) and not event.style and event.value == "<<":
                 self._refuse(event, path, "merge keys (`<<`) are not read; write the keys out")
             if not isinstance(key, str):
-                self._refuse(event, path, "a key must be a plain word; a text that begins with `{` needs quotes")
+                hint = "" if isinstance(event, yaml.ScalarEvent) else "; a text that begins with `{` needs quotes"
+                self._refuse(event, path, f"a key must be a plain word{hint}")
             line = event.start_mark.line + 1
             here = (*path, key)
             if here in self.lines:

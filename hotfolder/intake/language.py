@@ -173,7 +173,7 @@ class _Reading:
         """Deal with a key that is neither common nor an option of the kind."""
         if key in IntakeKeys.model_fields:
             if not _is_preset(self.document):
-                self._problem(key, f"`{key}` belongs in a {PRESET}, not into a job")
+                self._problem(key, f"`{key}` belongs in a {PRESET}, not in a job")
             return
         owners = [other for other in CAPABILITIES if key in CAPABILITIES[other].Options.model_fields]
         if owners and _is_preset(self.document):

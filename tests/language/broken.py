@@ -33,7 +33,7 @@ YAML: list[tuple[str | bytes, int | None, str]] = [
     ("\tprompt: a", 1, "tabs"),
     ("prompt: a\n\tsteps: 3", 2, "tabs"),
     ("control:\n\ttype: canny", 2, "tabs"),
-    ("prompt: a\n steps: 3", 2, ""),
+    ("prompt: a\n steps: 3", 2, "indented too far"),
     ("prompt: >\n  a\n b\n", 3, "line up"),
     ("prompt: |\n  a\nb\n", 3, "no `key: value`"),
     ("prompt: a\nred fox\nsteps: 3", 2, "no `key: value`"),
@@ -165,7 +165,7 @@ JOBS: list[tuple[str, int, str, str]] = [
     ("prompt: a\ntags:\n  - a\n  - {b: c}", 4, "tags.1", "must be text"),
     ("prompt: {red|blue}", 1, "prompt", "a text that begins with `{` needs quotes"),
     ("prompt: {a: b}", 1, "prompt", "needs quotes"),
-    ("prompt: []", 1, "prompt", "not 0 items"),
+    ("prompt: []", 1, "prompt", "must be text or a list (each text), not an empty list"),
     ("prompt: [a, {b: c}]", 1, "prompt.1", "must be text"),
     ("prompt: [a, [b]]", 1, "prompt.1", "must be text, not a list"),
     ("prompt: a\nnegative_prompt: [a]", 2, "negative_prompt", "must be text"),
@@ -219,7 +219,7 @@ JOBS: list[tuple[str, int, str, str]] = [
     ("prompt: a\nfactor: 2", 2, "factor", "`factor` means nothing to `generate`; it is a key of upscale"),
     ("prompt: a\nmask_prompt: hair", 2, "mask_prompt", "means nothing to `generate`"),
     # options of a kind
-    ("kind: upscale\nfactor: 0", 2, "factor", "a number above 0 to 64, not `0`"),
+    ("kind: upscale\nfactor: 0", 2, "factor", "a number above 0 and up to 64, not `0`"),
     ("kind: upscale\nfactor: large", 2, "factor", "not `large`"),
     ("kind: upscale\nfactr: 2", 2, "factr", "did you mean `factor`?"),
     # keys of folder.yaml
