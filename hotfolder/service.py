@@ -57,6 +57,7 @@ class Service:
         self._bell = threading.Event()
         self._look_at = 0.0
         self._told_at = 0.0
+        self._untold = False
         self._devices: tuple[int, int] | None = None
         self._trouble: tuple[str, float] | None = None
 
@@ -352,6 +353,8 @@ class Service:
         if self.taking.settled:
             return
         due = [self._look_at - time.monotonic()]
+        if self._untold:
+            due.append(self._told_at + TELL_S - time.monotonic())
         if self.running:
             due.append(self.heard_at + self.workspace.settings.job_timeout_s - time.monotonic())
         if self._trouble:
@@ -384,7 +387,8 @@ class Service:
 
     def tell_now(self, watch: Watch | None) -> None:
         """Write what happens now, for `status`."""
-        if watch is not None and time.monotonic() - self._told_at < TELL_S:
+        self._untold = watch is not None and time.monotonic() - self._told_at < TELL_S
+        if self._untold:
             return
         self._told_at = time.monotonic()
         job = self.running and {name: self.running[name] for name in ("id", "kind", "name", "started_at")}

@@ -24,7 +24,7 @@ from hotfolder.capabilities import CAPABILITIES
 from hotfolder.capabilities.base import Context, Result
 from hotfolder.catalog.store import utc_now
 from hotfolder.errors import HotfolderError, JobError, NotYet, OutOfMemory, RejectedInput
-from hotfolder.intake import language
+from hotfolder.intake import language, prompts
 from hotfolder.metadata import write
 from hotfolder.metadata.facts import Facts, Source
 from hotfolder.models import entries
@@ -182,7 +182,7 @@ def stage(
     facts = Facts(
         image_id=uuid.uuid4().hex,
         kind=spec.kind,
-        job=single.model_dump(mode="json", exclude_defaults=True),
+        job=language.written(single),
         prompt=planned.prompt,
         negative_prompt=planned.negative_prompt,
         template=planned.template,
@@ -197,6 +197,7 @@ def stage(
         model_hash=hashed,
         profile=spec.profile,
         tags=spec.tags,
+        title=Path(order.image_name).stem if order.image_name else None,
         source_type=capability.source_type,
         created_at=utc_now(),
         version=__version__,
@@ -231,7 +232,9 @@ def stage(
 def single_job(order: Order, result: Result) -> JobSpec:
     """Return the job that makes this one picture again: every choice that was open is filled in."""
     planned, used = result.planned, result.facts
-    update: dict[str, Any] = {"variants": 1, "prompt": planned.prompt, "negative_prompt": planned.negative_prompt}
+    texts = {"prompt": planned.prompt, "negative_prompt": planned.negative_prompt}
+    update: dict[str, Any] = {name: prompts.literal(text) if text else text for name, text in texts.items()}
+    update["variants"] = 1
     if order.model:
         update |= {name: used[name] for name in ("steps", "guidance") if name in used}
         update |= {"seed": planned.seed, "width": result.image.width, "height": result.image.height}

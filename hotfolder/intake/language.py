@@ -238,13 +238,18 @@ def _refuse_later(kind: str, values: dict[str, Any], origins: dict[str, Document
         raise Unsupported("\n".join(later))
 
 
-def dump(spec: JobSpec) -> str:
-    """Return the YAML that `resolve` reads as this very spec: flat, defaults left out, in the order of JobSpec."""
+def written(spec: JobSpec) -> dict[str, Any]:
+    """Return a spec as a user would write it: one flat mapping, defaults left out, in the order of JobSpec."""
     values = spec.model_dump(mode="json", exclude_defaults=True)
     values |= values.pop("options", {})
     if "loras" in values:
         values["loras"] = [use["name"] if use.keys() == {"name"} else use for use in values["loras"]]
-    text: str = yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=2**31)
+    return values
+
+
+def dump(spec: JobSpec) -> str:
+    """Return the YAML that `resolve` reads as this very spec."""
+    text: str = yaml.dump(written(spec), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=2**31)
     return text
 
 
