@@ -56,9 +56,8 @@ def open_picture(path: Path, max_pixels: int) -> Picture:
             image.load()
         exif = exif or _exif(image)
         text = {key: str(value) for key, value in getattr(image, "text", {}).items()}
-        upright = image
-        if turn := _TURNS.get(header.orientation(image)):
-            upright = image.transpose(turn)
+        turn = _TURNS.get(header.orientation(image))
+        upright = image if turn is None else image.transpose(turn)
         pixels, more = colour.to_srgb(upright, image.info.get("icc_profile"), getattr(image, "tag_v2", {}))
     return Picture(pixels, (*notes, *more), exif, colour.CONVERTED in more, text)
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from hotfolder.errors import RejectedInput
 from hotfolder.images import kinds
@@ -139,6 +139,11 @@ def orientation(image: Image.Image) -> int:
 
 
 def _damaged(name: str, error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return (
+            f"{name} has a header that cannot be read: it is damaged, incomplete or of a rare kind; "
+            "copy it again from where it came from, or save it anew as PNG."
+        )
     said = display(str(error)).strip().rstrip(".") or type(error).__name__
     return f"{name} is damaged or incomplete ({said[:120]}); copy it again from where it came from."
 

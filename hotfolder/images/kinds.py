@@ -31,8 +31,6 @@ _OTHERS = (
     (b"version https://git-lfs", "is a Git LFS pointer, not the picture itself; run `git lfs pull`"),
 )
 
-_READ = "PNG, JPEG, WebP, TIFF, BMP, AVIF and HEIC are"
-
 
 def picture_format(head: bytes) -> str | None:
     """Return the format that a file with these first bytes is read as (a key of `MIME`), None when it is not read.
@@ -64,8 +62,8 @@ def refusal(head: bytes) -> str:
     if text.startswith((b"<svg", b"<?xml")):
         return "is an SVG drawing or another XML text; export it as PNG"
     if text.startswith((b"{", b"[")):
-        return f"is not a picture: it begins like a JSON text; {_READ}"
-    return f"is not a picture that hotfolder reads ({_READ})"
+        return "is a JSON text, not a picture; download the picture itself"
+    return "is not a picture that hotfolder reads (PNG, JPEG, WebP, TIFF, BMP, AVIF and HEIC are)"
 
 
 def _brands(head: bytes) -> set[bytes]:
