@@ -21,6 +21,7 @@ from pathlib import Path
 _CRASH_AT, _, _rest = os.environ.get("HOTFOLDER_CRASH_AT", "").partition(":")
 _PASSINGS, _, _TOKEN = _rest.partition(":")
 _passings = itertools.count(1)
+_FLUSHERS = ThreadPoolExecutor(32, thread_name_prefix="flush")
 
 
 def crash_point(name: str) -> None:
@@ -48,8 +49,7 @@ def fsync_folder(folder: Path) -> None:
 
 def fsync_folders(folders: Iterable[Path]) -> None:
     """Flush many folders at once: the disk answers flushes that wait together with one."""
-    with ThreadPoolExecutor(32) as pool:
-        list(pool.map(fsync_folder, folders))
+    list(_FLUSHERS.map(fsync_folder, folders))
 
 
 def sha256_of(path: Path) -> str:

@@ -61,15 +61,21 @@ def profile(name: str, own: Path) -> dict[str, str]:
         ConfigError: there is no such profile, or it cannot be read.
     """
     folders = [own, HERE / "profiles"]
-    known = sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
     path = next((folder / f"{name}.yaml" for folder in folders if (folder / f"{name}.yaml").is_file()), None)
-    if name not in known or path is None:
+    if path is None or path.parent not in folders:
+        known = sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
         raise ConfigError(f"no profile `{name}`{did_you_mean(name, known)} (known: {', '.join(known)})")
+    return _table(path, path.stat().st_mtime_ns)
+
+
+@functools.lru_cache(8)
+def _table(path: Path, changed_ns: int) -> dict[str, str]:
+    """Read a profile; once for each state of its file, since every job dropped asks."""
     try:
         documents = yamlfile.parse(path.read_bytes(), f"profiles/{path.name}")
         table = TypeAdapter(dict[str, str]).validate_python(documents[0].values if documents else {})
     except (BadSpec, ValidationError) as error:
-        raise ConfigError(f"the profile `{name}` cannot be used: {error}") from None
+        raise ConfigError(f"the profile `{path.stem}` cannot be used: {error}") from None
     for kind, model in table.items():
         if model not in entries():
             raise ConfigError(f"profiles/{path.name}: `{kind}` names the model `{model}`, which is not known")
