@@ -34,7 +34,7 @@ TROUBLE_S = 30
 TELL_S = 0.5
 """At most this often, in seconds, what happens now is written for `status`."""
 LOOK_COST = 5
-"""Looking at the inbox takes at most one part in this many of the service's time."""
+"""Looking at the inbox, and again at what waits there, is followed by a rest this many times as long."""
 
 
 class Service:
@@ -56,6 +56,7 @@ class Service:
         self.paused: str | None = None
         self._bell = threading.Event()
         self._look_at = 0.0
+        self._look_not_before = 0.0
         self._told_at = 0.0
         self._untold = False
         self._devices: tuple[int, int] | None = None
@@ -65,7 +66,7 @@ class Service:
         """Watch until stopped; with `once`, until nothing more can run. The caller holds the workspace."""
         recover(self.workspace, self.catalog)
         self.taking = Taking(self.workspace, self.catalog, random.Random())
-        with watching([self.workspace.inbox, self.workspace.control], self.ring) as watch:
+        with watching([self.workspace.inbox, self.workspace.control], self.look_soon) as watch:
             while not self.stopping:
                 self._bell.clear()
                 try:
@@ -86,9 +87,9 @@ class Service:
         self.tell_now(None)
         self.catalog.close()
 
-    def ring(self) -> None:
-        """Wake the loop; safe from any thread and from a signal handler."""
-        self._look_at = min(self._look_at, time.monotonic())
+    def look_soon(self) -> None:
+        """Something happened in the inbox; safe from any thread."""
+        self._look_at = 0.0
         self._bell.set()
 
     def stop_on_signals(self) -> None:
@@ -171,22 +172,31 @@ class Service:
 
     def take_in(self, watch: Watch) -> None:
         """Look at the inbox when it is time to, and take what has settled, a batch at a time."""
-        now = time.monotonic()
+        began = time.monotonic()
         if self._trouble:
             return
-        if not self.taking.settled and now >= self._look_at:
+        if not self.taking.settled and began >= max(self._look_at, self._look_not_before):
             watch.mend()
-            self.taking.look(now)
-            took = time.monotonic() - now
-            upcoming = [time.monotonic() + self.workspace.settings.rescan_s, self.taking.next_settles]
-            self._look_at = max(min(moment for moment in upcoming if moment is not None), now + LOOK_COST * took)
+            self.taking.look(began)
             self.wake_waiting()
+            looked = time.monotonic()
+            self._rest_from_looking(looked - began)
+            began = looked
+            upcoming = [began + self.workspace.settings.rescan_s, self.taking.next_settles]
+            self._look_at = min(moment for moment in upcoming if moment is not None)
         if self.taking.settled:
-            for taken in self.taking.take_some():
-                self.tell_all(taken.drop, "failed")
+            taken = self.taking.take_some()
+            for one in taken:
+                self.tell_all(one.drop, "failed")
             while self.taking.newly_waiting:
                 self.tell_all(self.taking.newly_waiting.pop(), "waiting")
             self.file_away_ended()
+            if not taken:
+                self._rest_from_looking(time.monotonic() - began)
+
+    def _rest_from_looking(self, took_s: float) -> None:
+        """Keep what looking at the inbox costs in proportion, however much waits there."""
+        self._look_not_before = max(self._look_not_before, time.monotonic()) + LOOK_COST * took_s
 
     def tell_all(self, drop: str, state: str) -> None:
         """Tell of the jobs of a drop that were refused, or wait, when it was looked at."""
@@ -213,7 +223,7 @@ class Service:
         atomic.crash_point("job_claimed")
         if self.worker is None:
             self.worker = WorkerProcess(
-                self.workspace.models, self.workspace.private / "logs" / "worker.log", self.ring
+                self.workspace.models, self.workspace.private / "logs" / "worker.log", self._bell.set
             )
             self.resident = ""
         source = self.workspace.absolute(job["source_path"]) if job["source_path"] else None
@@ -352,7 +362,7 @@ class Service:
         """Sleep until something rings or is due."""
         if self.taking.settled:
             return
-        due = [self._look_at - time.monotonic()]
+        due = [max(self._look_at, self._look_not_before) - time.monotonic()]
         if self._untold:
             due.append(self._told_at + TELL_S - time.monotonic())
         if self.running:

@@ -81,14 +81,15 @@ class Taking:
     def take_some(self) -> list[claim.Claim]:
         """Admit and claim a batch of settled groups; returns the drops taken."""
         claims: list[claim.Claim] = []
-        while self.settled and len(claims) < claim.BATCH:
+        waiting: list[Admission] = []
+        for _ in range(min(claim.BATCH, len(self.settled))):
             admission = self._admitter.admit(self.settled.popleft())
-            known = self.waiting.get(admission.group.primary.path)
             if admission.is_waiting:
-                self._note_waiting(admission, known)
+                waiting.append(admission)
             else:
-                drop = known.drop if known else claim.new_drop_id()
-                claims.append(claim.prepare(drop, admission))
+                known = self.waiting.get(admission.group.primary.path)
+                claims.append(claim.prepare(known.drop if known else claim.new_drop_id(), admission))
+        self._note_waiting(waiting)
         if not claims:
             return []
         taken = claim.claim(self.workspace, self.catalog, claims)
@@ -175,21 +176,28 @@ class Taking:
                     found.append(path.relative_to(self.workspace.inbox).as_posix())
         return found
 
-    def _note_waiting(self, admission: Admission, known: Waiting | None) -> None:
-        """Write or update the rows of a drop that stays in the inbox."""
-        path = admission.group.primary.path
-        looks = tuple((draft.name, draft.spec, draft.wait) for draft in admission.drafts)
-        if known and known.looks == looks:
+    def _note_waiting(self, admissions: list[Admission]) -> None:
+        """Write or update the rows of drops that stay in the inbox; those that wait as before cost nothing."""
+        noted: dict[str, Waiting] = {}
+        changed = []
+        for admission in admissions:
+            path = admission.group.primary.path
+            known = self.waiting.get(path)
+            looks = tuple((draft.name, draft.spec, draft.wait) for draft in admission.drafts)
+            if known is None or known.looks != looks:
+                noted[path] = Waiting(known.drop if known else claim.new_drop_id(), looks)
+                changed.append(admission)
+        if not changed:
             return
-        drop = known.drop if known else claim.new_drop_id()
-        files = [
-            {"role": role, "name": entry.name, "origin": entry.path} for role, entry in admission.group.members.items()
-        ]
-        jobs = [claim.new_job(self.workspace, draft, None) for draft in admission.drafts]
         with self.catalog.transaction():
-            queue.put_drop(self.catalog, drop, admission.hot_folder, admission.name, "waiting", files, jobs)
-        self.waiting[path] = Waiting(drop, looks)
-        self.newly_waiting.append(drop)
+            for admission in changed:
+                members = admission.group.members.items()
+                files = [{"role": role, "name": entry.name, "origin": entry.path} for role, entry in members]
+                jobs = [claim.new_job(self.workspace, draft, None) for draft in admission.drafts]
+                drop = noted[admission.group.primary.path].drop
+                queue.put_drop(self.catalog, drop, admission.hot_folder, admission.name, "waiting", files, jobs)
+        self.waiting |= noted
+        self.newly_waiting += [one.drop for one in noted.values()]
 
     def _forget_gone(self, groups: list[Group]) -> None:
         """Cancel the drops whose file was deleted; drop the rows of those that joined another group."""
