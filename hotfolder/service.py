@@ -177,13 +177,15 @@ class Service:
             return
         if not self.taking.settled and began >= max(self._look_at, self._look_not_before):
             watch.mend()
+            # set before looking: an event that comes meanwhile must not be forgotten
+            self._look_at = began + self.workspace.settings.rescan_s
             self.taking.look(began)
             self.wake_waiting()
             looked = time.monotonic()
             self._rest_from_looking(looked - began)
             began = looked
-            upcoming = [began + self.workspace.settings.rescan_s, self.taking.next_settles]
-            self._look_at = min(moment for moment in upcoming if moment is not None)
+            if self.taking.next_settles is not None:
+                self._look_at = min(self._look_at, self.taking.next_settles)
         if self.taking.settled:
             taken = self.taking.take_some()
             for one in taken:
