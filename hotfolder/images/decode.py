@@ -52,9 +52,9 @@ def open_picture(path: Path, max_pixels: int) -> Picture:
         scans.check(path, name)
     with header.opened(path, max_pixels) as image:
         with header.rejecting(name):
-            exif = _tiff_exif(image) if image.format == "TIFF" else None
+            exif = header.exif_bytes(image)
             image.load()
-        exif = exif or _exif(image)
+        exif = exif or header.exif_bytes(image)  # a PNG may have it behind its pixels
         text = {key: str(value) for key, value in getattr(image, "text", {}).items()}
         turn = _TURNS.get(header.orientation(image))
         upright = image if turn is None else image.transpose(turn)
@@ -83,18 +83,3 @@ def _oddities(path: Path, name: str, sniffed: header.Sniffed) -> tuple[str, ...]
         many = f"{sniffed.frames} or more" if sniffed.frames == header.MAX_FRAMES else str(sniffed.frames)
         notes.append(f"{name} holds {many} pictures; the first is used")
     return tuple(notes)
-
-
-def _exif(image: Image.Image) -> bytes | None:
-    exif = image.info.get("exif")
-    if not isinstance(exif, bytes) or not exif:
-        return None
-    return exif if exif.startswith(b"Exif\0\0") else b"Exif\0\0" + exif
-
-
-def _tiff_exif(image: Image.Image) -> bytes | None:
-    """Return a TIFF's own tags as EXIF, None when Pillow cannot write them again; before loading closes the file."""
-    try:
-        return image.getexif().tobytes()
-    except Exception:  # a camera's private tags of a type that Pillow does not write
-        return None

@@ -3,6 +3,7 @@
 The service calls this for every dropped file, so it must cost little whatever the file claims to be.
 """
 
+import errno
 import os
 import warnings
 from collections.abc import Iterator
@@ -48,6 +49,9 @@ MAX_FRAMES = 100
 """Frames are counted up to here: each page of a TIFF costs a seek, and a hostile one has millions."""
 MAX_HELD_BYTES = 512 << 20
 """Largest WebP, AVIF or HEIF file: their libraries read a file whole before they look at its header."""
+
+_OF_THE_CONTENT = (None, errno.EINVAL, errno.EOVERFLOW)
+"""What an OSError about a file's content carries: nothing, or what seeking to a made-up offset gives."""
 
 # Pillow's own limit is one number for the whole process and only warns up to its double; ours is checked on each call.
 Image.MAX_IMAGE_PIXELS = None
@@ -116,7 +120,7 @@ def rejecting(name: str) -> Iterator[None]:
     except MemoryError:
         raise RejectedInput(f"{name} needs more memory than this machine has free; make the picture smaller.") from None
     except OSError as error:
-        if error.errno is not None:
+        if error.errno not in _OF_THE_CONTENT:
             raise
         raise RejectedInput(_damaged(name, error)) from error
     except Exception as error:
@@ -136,6 +140,22 @@ def orientation(image: Image.Image) -> int:
     except Exception:  # EXIF that cannot be parsed says nothing; the pixels may be fine
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def exif_bytes(image: Image.Image) -> bytes | None:
+    """Return the EXIF that `image` carries, a TIFF structure behind `Exif\\0\\0`; None where it has none.
+
+    A TIFF's is its own tags, so it must not be loaded yet: loading closes the file.
+    """
+    exif = image.info.get("exif")
+    if image.format == "TIFF":
+        try:
+            exif = image.getexif().tobytes()
+        except Exception:  # a camera's private tags of a type that Pillow does not write
+            return None
+    if not isinstance(exif, bytes) or not exif:
+        return None
+    return exif if exif.startswith(b"Exif\0\0") else b"Exif\0\0" + exif
 
 
 def _damaged(name: str, error: Exception) -> str:

@@ -1,7 +1,7 @@
 """PNG: a fast lossless encoder, and a reader of its text that decodes no pixel.
 
-One filter for all rows (Up) and run-length-only deflate: a twelfth to a twentieth of the time of Pillow's default for
-a few per cent more bytes. Saving a picture would else take longer than making it on a fast card.
+One filter for all rows (Up) and run-length-only deflate: a sixth to a ninth of the time of Pillow's default, for 4 to
+20 % more bytes (photographs of 0.3 to 4 megapixels). Else saving takes longer than making a picture on a fast card.
 
 **Source**: PNG specification, third edition (W3C, 2025): 5 (chunks), 9.2 (filters), 11.3 (ancillary chunks).
 """

@@ -43,9 +43,7 @@ def read(path: Path) -> Found:
     """
     with header.opened(path, _ANY_SIZE) as image:
         format = image.format
-        exif_bytes, packet = image.info.get("exif"), image.info.get("xmp")
-        if format == "TIFF":
-            exif_bytes = _tiff_exif(path)
+        exif_bytes, packet = header.exif_bytes(image), image.info.get("xmp")
     texts: dict[str, str] = {}
     if format == "PNG":
         texts, exif_bytes = png.read_texts(path)
@@ -78,9 +76,3 @@ def _sidecar(path: Path) -> xmp.Described:
         return xmp.Described()
     with open(beside, "rb") as file:
         return xmp.read(file.read(_MAX_SIDECAR_BYTES))
-
-
-def _tiff_exif(path: Path) -> bytes:
-    """Return the first part of a TIFF file: it is itself the structure that EXIF borrows."""
-    with open(path, "rb") as file:
-        return file.read(_MAX_SIDECAR_BYTES)

@@ -10,6 +10,8 @@ from hotfolder.names import display
 
 KEY = "hotfolder"
 _IMAGE_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,127}")
+_LONG = ("prompt", "negative_prompt")
+"""Texts that are kept once where the job says the same: JPEG has room for 60,000 bytes."""
 _SPILLED = "too large to embed; it is in the .job.yaml beside the picture"
 
 
@@ -19,6 +21,9 @@ def build(facts: Facts, limit: int) -> str:
     First the source's parameters go, then the job, then prompts and tags.
     """
     content = {key: value for key, value in asdict(facts).items() if value not in (None, (), "")}
+    for key in _LONG:
+        if content.get(key) == facts.job.get(key):
+            content.pop(key, None)
     if facts.source:
         content["source"] = {"name": display(facts.source.name), "sha256": facts.source.sha256}
         if facts.is_generated and facts.source.parameters:
@@ -31,8 +36,8 @@ def build(facts: Facts, limit: int) -> str:
             if key == "source":
                 content["source"].pop("parameters", None)
             elif key == "job":
-                content["job"] = None
-                content["job_is"] = _SPILLED
+                content |= {key: getattr(facts, key) for key in _LONG if getattr(facts, key)}
+                content |= {"job": None, "job_is": _SPILLED}
             else:
                 del content[key]
         text = _dump(content)
@@ -60,6 +65,7 @@ def parse(text: str | None) -> dict[str, Any] | None:
         return None
     if not _IMAGE_ID.fullmatch(content["image_id"]):
         return None
-    if not isinstance(content.get("job"), dict):
-        content["job"] = None
-    return content
+    job = content.get("job")
+    if not isinstance(job, dict):
+        return content | {"job": None}
+    return {key: job[key] for key in _LONG if job.get(key)} | content

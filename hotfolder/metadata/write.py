@@ -13,7 +13,8 @@ from hotfolder.spec import Format
 
 MAX_EDGE = {"png": 2**31 - 1, "jpeg": 65_500, "webp": 16_383}
 """Pixels; libjpeg's JPEG_MAX_DIMENSION and libwebp's WEBP_MAX_DIMENSION."""
-_MAX_PNG_TEXT = 128 << 10
+_MAX_PNG_TEXT = 256 << 10
+"""Bytes; Pillow reads compressed texts of up to a mebibyte, ours are not compressed."""
 _FINE_QUALITY = 90
 """From this JPEG quality on colour is not subsampled: thin red lines and letters stay sharp."""
 
@@ -92,11 +93,12 @@ def _carried(facts: Facts) -> bytes | None:
 
 
 def _xmp(facts: Facts) -> str:
-    """Return the XMP with our record in it, as much of that as fits."""
-    bare = len(xmp.build(facts, None).encode())
-    room = max(xmp.MAX_BYTES - bare, 8000)
-    text = record.build(facts, room)
-    return xmp.build(facts, text)
+    """Return the XMP with our record in it, as much of that as fits: escaped for XML a text grows up to five times."""
+    for room in (52_000, 24_000, 8_000, 2_000):
+        packet = xmp.build(facts, record.build(facts, room))
+        if len(packet.encode()) <= xmp.MAX_BYTES:
+            break
+    return packet
 
 
 def _flat(image: Image.Image) -> Image.Image:

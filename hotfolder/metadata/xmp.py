@@ -78,8 +78,8 @@ def _packet(facts: Facts, record: str | None, limit: int) -> str:
 
 
 def _shortened(tags: tuple[str, ...]) -> tuple[str, ...]:
-    """Return as many tags as 4,000 characters hold: the whole list is in our record."""
-    kept, room = [], 4000
+    """Return as many tags as 1,000 characters hold: the whole list is in our record."""
+    kept, room = [], 1000
     for tag in tags:
         room -= len(tag)
         if room < 0:
