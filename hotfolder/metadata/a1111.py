@@ -38,7 +38,8 @@ def parameters(facts: Facts, limit: int) -> str:
         text = _assemble(facts, prompt, negative, "")
     if len(text) > limit:
         room = max(limit - len(_assemble(facts, "", "", "")) - 64, 0)  # 64: the words between, escapes
-        text = _assemble(facts, cut(prompt, max(room * 2 // 3, 1)), cut(negative, max(room // 3, 1)), "")
+        negative = cut(negative, max(room // 3, 1))
+        text = _assemble(facts, cut(prompt, max(room - len(negative), 1)), negative, "")
     return text[:limit]
 
 
@@ -105,7 +106,7 @@ def _escape(text: str) -> str:
 
 
 def parse(text: str) -> dict[str, Any] | None:
-    """Return what a parameters text says, None when it is none (its last line has fewer than three pairs).
+    """Return what a parameters text says; None when its last line has not three pairs, steps or seed among them.
 
     Keys, each only where the text has it: `prompt`, `negative_prompt`, `steps`, `sampler`, `guidance`, `seed`, `width`,
     `height`, `model`, `model_hash`, `strength`, `template`, `loras` (list of {name, weight}); `pairs` holds every pair
@@ -113,7 +114,7 @@ def parse(text: str) -> dict[str, Any] | None:
     """
     lines = text[:MAX_CHARACTERS].replace("\r\n", "\n").strip().split("\n")
     pairs = _pairs(lines[-1])
-    if len(pairs) < 3:
+    if len(pairs) < 3 or not pairs.keys() & {"Steps", "Seed"}:
         return None
     prompt, negative = _prompts(lines[:-1])
     prompt, loras = _loras(prompt, pairs.get("Lora weights", ""))
@@ -170,12 +171,13 @@ def _loras(prompt: str, weights: str) -> tuple[str, list[dict[str, Any]]]:
     """Take the LoRA tags off the end of a prompt; the `Lora weights` pair, where it is there, has the weights."""
     known = {name.strip(): _decimal(weight) for name, _, weight in (part.partition(":") for part in weights.split(","))}
     loras: list[dict[str, Any]] = []
-    while found := _LORA_AT_END.search(prompt[-300:]):
+    end = len(prompt)
+    while found := _LORA_AT_END.search(prompt[max(end - 300, 0) : end]):
         weight = known.get(found[1])
         weight = _decimal(found[2]) if weight is None else weight
-        loras.insert(0, {"name": found[1], "weight": 1.0 if weight is None else weight})
-        prompt = prompt[: len(prompt) - len(found[0])]
-    return prompt, loras
+        loras.append({"name": found[1], "weight": 1.0 if weight is None else weight})
+        end -= len(found[0])
+    return prompt[:end], loras[::-1]
 
 
 def _whole(text: str | None) -> int | None:

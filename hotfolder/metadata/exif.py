@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from hotfolder.metadata import tiff
 from hotfolder.metadata.facts import Facts
 from hotfolder.metadata.text import clean, cut
-from hotfolder.metadata.tiff import ASCII, BYTE, LONG, SHORT, UNDEFINED, Tag
+from hotfolder.metadata.tiff import ASCII, BYTE, LONG, RATIONAL, SHORT, UNDEFINED, Tag
 
 MAX_BYTES = 60_000
 """Of one JPEG segment's 65,533; Pillow raises above that, after the model's work is done."""
@@ -25,6 +25,15 @@ _XP_TITLE, _XP_KEYWORDS = 40_091, 40_094
 _TAKEN, _DIGITISED, _OFFSET_TAKEN, _OFFSET_DIGITISED = 36_867, 36_868, 36_881, 36_882
 _USER_COMMENT, _COLOUR_SPACE, _WIDTH, _HEIGHT = 37_510, 40_961, 40_962, 40_963
 _SRGB = 1
+_PER_INCH = Tag(RATIONAL, (72).to_bytes(4, "big") + (1).to_bytes(4, "big"))
+_REQUIRED_IMAGE = {282: _PER_INCH, 283: _PER_INCH, 296: Tag(SHORT, b"\0\2"), 531: Tag(SHORT, b"\0\1")}
+"""XResolution, YResolution, ResolutionUnit (inches), YCbCrPositioning (centred): a JPEG's EXIF must state them."""
+_REQUIRED_CAMERA = {
+    36_864: Tag(UNDEFINED, b"0232"),
+    37_121: Tag(UNDEFINED, b"\1\2\3\0"),
+    40_960: Tag(UNDEFINED, b"0100"),
+}
+"""ExifVersion, ComponentsConfiguration (YCbCr), FlashpixVersion: the same."""
 _CARRIED_IMAGE = {_DESCRIPTION, 271, _MODEL, _CHANGED, 315, 33_432}
 """Description, maker, model, time, artist, copyright. Not the orientation, which was applied, nor a TIFF's layout."""
 _NOT_CARRIED_CAMERA = {37_500, _USER_COMMENT, _COLOUR_SPACE, _WIDTH, _HEIGHT, 40_965, 42_016}
@@ -60,7 +69,7 @@ def carried(facts: Facts) -> tiff.Exif:
 
 def _ours(facts: Facts, comment: str) -> tuple[dict[int, Tag], dict[int, Tag]]:
     made = datetime.fromisoformat(facts.created_at).astimezone(UTC).strftime("%Y:%m:%d %H:%M:%S")
-    image = {
+    image = _REQUIRED_IMAGE | {
         _SOFTWARE: _ascii(facts.tool),
         _CHANGED: _ascii(made),
         _XP_TITLE: _xp(facts.shown_title),
@@ -70,7 +79,7 @@ def _ours(facts: Facts, comment: str) -> tuple[dict[int, Tag], dict[int, Tag]]:
     if facts.rating is not None:
         image[_RATING] = _short(facts.rating)
         image[_RATING_PERCENT] = _short(PERCENT[facts.rating])
-    camera = {
+    camera = _REQUIRED_CAMERA | {
         _USER_COMMENT: Tag(UNDEFINED, b"UNICODE\0" + comment.encode("utf-16-be")),
         _COLOUR_SPACE: _short(_SRGB),
         _WIDTH: Tag(LONG, facts.width.to_bytes(4, "big")),

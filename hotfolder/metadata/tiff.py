@@ -9,7 +9,7 @@ expects its UTF-16 in that order.
 import struct
 from dataclasses import dataclass
 
-BYTE, ASCII, SHORT, LONG, UNDEFINED = 1, 2, 3, 4, 7
+BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED = 1, 2, 3, 4, 5, 7
 _UNIT = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 1, 7: 1, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8}
 """Bytes that are swapped together, by type."""
 _SIZE = _UNIT | {5: 8, 10: 8}
