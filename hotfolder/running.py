@@ -55,6 +55,7 @@ class Teller:
             "failed": f"failed: {safe(job.get('error') or '')}",
             "waiting": f"waits: {safe(job.get('wait_reason') or '')}",
             "requeued": "is queued again: its worker ended before it did",
+            "cancelled": "cancelled",
         }
         self._console.print(f"{label}: {words[event]}", markup=False, highlight=False, soft_wrap=True)
 
@@ -75,6 +76,8 @@ def run(workspace: Workspace, once: bool) -> int:
         service.run(once)
     if once:
         _name_waiting(workspace, console)
+        if service.paused:
+            console.print(f"Nothing new was started: {service.paused}", markup=False, highlight=False, soft_wrap=True)
     return EXIT_FAILED if once and teller.failed else 0
 
 

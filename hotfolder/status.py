@@ -1,5 +1,6 @@
 """What goes on in a workspace, read from the catalog and from what the service last said."""
 
+import contextlib
 import json
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -37,24 +38,20 @@ class Status:
 def gather(workspace: Workspace) -> Status:
     """Read the present state; a workspace that never ran is simply empty."""
     running = places.is_running(workspace)
-    now: dict[str, Any] = {}
-    if workspace.now.is_file():
-        now = json.loads(workspace.now.read_bytes())
+    now = _now(workspace)
     lists: dict[str, list[dict[str, Any]]] = {"queued": [], "waiting": [], "failed": []}
     counts: dict[str, int] = {}
-    if workspace.catalog.is_file():
-        with store.reading(workspace.catalog) as catalog:
-            counts = {
-                row["state"]: row["n"] for row in catalog.rows("select state, count(*) n from jobs group by state")
-            }
-            for state in lists:
-                order = "id desc" if state == "failed" else "priority desc, position"
-                lists[state] = catalog.rows(
-                    "select id, kind, hot_folder, name, priority, wait_reason, error from jobs where state=? "
-                    f"order by {order} limit ?",
-                    state, SHOWN,
-                )  # fmt: skip
-    progress = now.get("progress", {}) if running else {}
+    with contextlib.suppress(store.NothingYet), store.reading(workspace.catalog) as catalog:
+        counts = {row["state"]: row["n"] for row in catalog.rows("select state, count(*) n from jobs group by state")}
+        for state in lists:
+            order = "id desc" if state == "failed" else "priority desc, position"
+            lists[state] = catalog.rows(
+                "select id, kind, hot_folder, name, priority, wait_reason, error from jobs where state=? "
+                f"order by {order} limit ?",
+                state, SHOWN,
+            )  # fmt: skip
+    steps = now.get("progress", {}) if running else {}
+    progress = {name: steps[name] for name in ("picture", "pictures", "step", "of") if name in steps}
     return Status(
         running=running,
         paused=now.get("paused") if running else None,
@@ -63,7 +60,7 @@ def gather(workspace: Workspace) -> Status:
         counts=counts,
         job=now.get("job") if running else None,
         progress=progress,
-        eta_s=_eta_s(progress, now.get("running_s")),
+        eta_s=_eta_s(now) if running else None,
         model=now.get("model", "") if running else "",
         settling=now.get("settling", 0) if running else 0,
         not_taken=now.get("not_taken", []),
@@ -71,9 +68,25 @@ def gather(workspace: Workspace) -> Status:
     )
 
 
-def _eta_s(progress: dict[str, Any], running_s: float | None) -> float | None:
-    """Return the seconds a job still needs if it goes on as it went so far."""
-    if not progress or not running_s:
+def _now(workspace: Workspace) -> dict[str, Any]:
+    """Return what the service last said; nothing where it never ran, or a power cut left no JSON."""
+    try:
+        now = json.loads(workspace.now.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return now if isinstance(now, dict) else {}
+
+
+def _eta_s(now: dict[str, Any]) -> float | None:
+    """Return the seconds a job still needs at the pace it has had since its first step: loading is not counted."""
+    if not now.get("progress") or not now.get("first_step"):
         return None
-    done = (progress["picture"] - 1) + progress["step"] / progress["of"]
-    return round(running_s * (progress["pictures"] - done) / done, 1) if done else None
+    done, first = _done(now["progress"]), _done(now["first_step"])
+    if done <= first:
+        return None
+    return round(float(now["stepping_s"] / (done - first) * (now["progress"]["pictures"] - done)), 1)
+
+
+def _done(progress: dict[str, Any]) -> float:
+    """Return how many pictures are made, the present one in parts."""
+    return float(progress["picture"] - 1 + progress["step"] / progress["of"])

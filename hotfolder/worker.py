@@ -11,9 +11,10 @@ import os
 import signal
 import sys
 import time
+import traceback
 import uuid
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -33,6 +34,8 @@ from hotfolder.spec import JobSpec, Planned
 
 MAX_UNSAVED = 3
 """Finished pictures that may wait to be encoded; more would fill memory when saving is slower than making."""
+
+VANISHED = "its folder in .hotfolder/work was removed while it was being worked on; drop it again"
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ def main() -> None:
                 say(answers, "done", job=order.job, resident=pool.resident, **outcome)
             except NotYet as reason:
                 say(answers, "failed", job=order.job, resident=pool.resident, waits=True, error=str(reason))
-            except Exception as error:  # one place decides: what was foreseen says so itself, the rest is a bug
+            except (Exception, SystemExit) as error:  # one place decides: what was foreseen says so, the rest is a bug
                 say(answers, "failed", job=order.job, resident=pool.resident, waits=False, **verdict(error))
 
 
@@ -99,15 +102,18 @@ def say(answers: TextIO, event: str, **content: Any) -> None:
     answers.flush()
 
 
-def verdict(error: Exception) -> dict[str, Any]:
+def verdict(error: BaseException) -> dict[str, Any]:
     """Return `error` (a sentence) and `retryable` for an exception that ended a job."""
     if type(error).__name__ in ("OutOfMemoryError", "MemoryError"):
-        error = OutOfMemory(f"there was not enough memory for this job ({error}); try a smaller `size`")
+        detail = f" ({error})" if str(error) else ""
+        error = OutOfMemory(f"there was not enough memory for this job{detail}; try a smaller `size` or `factor`.")
     if isinstance(error, JobError):
         return {"error": str(error), "retryable": error.retryable}
     if isinstance(error, HotfolderError):
         return {"error": str(error), "retryable": False}
-    return {"error": f"hotfolder met an error it did not foresee: {type(error).__name__}: {error}", "retryable": True}
+    traceback.print_exception(error)  # into the log
+    text = f"hotfolder met an error it did not foresee: {type(error).__name__}: {error}"
+    return {"error": f"{text}; .hotfolder/logs/worker.log has more.", "retryable": True}
 
 
 def run(order: Order, pool: ModelPool, models: Path, savers: ThreadPoolExecutor, answers: TextIO) -> dict[str, Any]:
@@ -132,15 +138,22 @@ def run(order: Order, pool: ModelPool, models: Path, savers: ThreadPoolExecutor,
     )
     saving: deque[Future[list[dict[str, Any]]]] = deque()
     staged: list[dict[str, Any]] = []
-    for result in capability().run(context):
-        while len(saving) >= MAX_UNSAVED:
+    try:
+        for result in capability().run(context):
+            while len(saving) >= MAX_UNSAVED:
+                staged += saving.popleft().result()
+            saving.append(savers.submit(stage, order, picture, result, finished, models))
+            finished += 1
+            crash_point("picture_made")
+        while saving:
             staged += saving.popleft().result()
-        saving.append(savers.submit(stage, order, picture, result, finished, models))
-        finished += 1
-        crash_point("picture_made")
-    while saving:
-        staged += saving.popleft().result()
-    atomic.fsync_folder(order.out)
+        atomic.fsync_folder(order.out)
+    except FileNotFoundError:
+        if order.out.is_dir():
+            raise
+        raise RejectedInput(VANISHED) from None
+    finally:
+        wait(saving)  # a job that failed writes nothing any more once that is said
     crash_point("staged")
     load_s, pool.load_s = pool.load_s, 0.0
     return {"staged": staged, "load_s": load_s, "run_s": time.monotonic() - began - load_s}
@@ -152,6 +165,8 @@ def _open(order: Order) -> images.Picture | None:
     try:
         return images.open_picture(order.image, order.max_pixels)
     except FileNotFoundError:
+        if order.image.is_relative_to(order.out.parents[1]):
+            raise RejectedInput(VANISHED) from None
         raise NotYet(f"waits for the picture {order.image_name}, which is not where it was") from None
 
 
@@ -168,8 +183,8 @@ def stage(
     single = single_job(order, result)
     text = language.dump(single)
     capability = CAPABILITIES[spec.kind]
-    entry = entries.entries()[spec.model or ""]
-    hashed = model_hash(entries.weights_folder(entry, models)) if entry.packaged else None
+    entry = entries.entries().get(spec.model or "")
+    hashed = model_hash(entries.weights_folder(entry, models)) if entry and entry.packaged else None
     source = None
     if picture and order.image_name and order.image_sha256:
         source = Source(
@@ -193,7 +208,7 @@ def stage(
         guidance=used.get("guidance"),
         width=result.image.width,
         height=result.image.height,
-        model=entry.name,
+        model=spec.model,
         model_hash=hashed,
         profile=spec.profile,
         tags=spec.tags,
@@ -201,7 +216,7 @@ def stage(
         source_type=capability.source_type,
         created_at=utc_now(),
         version=__version__,
-        miniature=entry.is_miniature,
+        miniature=bool(entry and entry.is_miniature),
         source=source,
     )
     path = order.out / f"{2 * index}{suffix}"

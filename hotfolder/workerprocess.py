@@ -76,7 +76,12 @@ class WorkerProcess:
     def _listen(self) -> None:
         assert self._process.stdout
         for line in self._process.stdout:
-            self._messages.put(json.loads(line))
-            self._ring()
+            try:
+                message = json.loads(line)
+            except ValueError:
+                continue  # the half of a message that it died with, or what Python's own start-up printed
+            if isinstance(message, dict) and "event" in message:
+                self._messages.put(message)
+                self._ring()
         self._messages.put(None)
         self._ring()

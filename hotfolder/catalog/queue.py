@@ -71,6 +71,29 @@ def put_drop(
             )  # fmt: skip
 
 
+def contenders(catalog: Catalog, resident: str, bound: int) -> tuple[list[dict[str, Any]], int]:
+    """Return the queued jobs the planner chooses from and how often the oldest was overtaken, counted up to `bound`.
+
+    Of the highest priority there is: the oldest job, and the oldest that loads nothing while `resident` is in memory.
+    """
+    head = catalog.row(
+        "select id, priority, position, model from jobs where state='queued' order by priority desc, position limit 1"
+    )
+    if head is None:
+        return [], 0
+    fitting = catalog.rows(
+        "select id, position, model from jobs where state='queued' and priority=? and model in ('', ?) "
+        "order by position limit 1",
+        head["priority"], resident,
+    )  # fmt: skip
+    overtaken = catalog.rows(
+        "select 1 from jobs where priority=? and position>? "
+        "and state not in ('waiting','queued') and started_at is not null limit ?",
+        head["priority"], head["position"], bound,
+    )  # fmt: skip
+    return [head, *fitting], len(overtaken)
+
+
 def claim_job(catalog: Catalog, job: int) -> dict[str, Any] | None:
     """Take one queued job to run it: its attempt is counted and durable before anyone works on it."""
     with catalog.transaction():
@@ -125,7 +148,7 @@ def put_waiting(catalog: Catalog, job: int, reason: str) -> None:
 def put_reconsidered(catalog: Catalog, job: int, new: NewJob) -> None:
     """Write what became of a waiting job of a claimed drop: queued, failed, or waiting for something else."""
     catalog.rows(
-        "update jobs set state=?, spec=?, planned=?, model=?, source_path=coalesce(source_path, ?), wait_reason=?, "
+        "update jobs set state=?, spec=?, planned=?, model=?, source_path=coalesce(?, source_path), wait_reason=?, "
         "error=?, finished_at=? where id=?",
         new.state, new.spec, new.planned, new.model, new.source_path, new.wait_reason, new.error,
         utc_now() if new.state in ENDED else None, job,

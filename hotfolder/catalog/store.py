@@ -71,14 +71,23 @@ class Catalog(Reader):
         self.connection.execute("commit")
 
 
+class NothingYet(ConfigError):
+    """There is no catalog, or one without tables: its service is just starting for the first time."""
+
+
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[Reader]:
-    """A read-only connection; raises ConfigError when there is no catalog yet."""
+    """A read-only connection; raises NothingYet, or ConfigError where the catalog is damaged."""
+    nothing = NothingYet(f"nothing here yet: {path} is made when `hotfolder run` starts for the first time")
     if not path.is_file():
-        raise ConfigError(f"nothing here yet: {path} is made when `hotfolder run` starts for the first time")
+        raise nothing
     connection = _connect(f"{path.as_uri()}?mode=ro", path)
     try:
+        if connection.execute("pragma user_version").fetchone()[0] == 0:
+            raise nothing
         yield Reader(connection)
+    except sqlite3.DatabaseError as error:
+        raise ConfigError(f"the catalog {path} cannot be read: {error}; `hotfolder rebuild` remakes it") from error
     finally:
         connection.close()
 
