@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -32,22 +33,53 @@ def main() -> None:
         sys.exit(error.exit_code)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def _note(context: click.Context, option: click.Parameter, value: Any) -> None:
+    """Keep an option that may stand before or after the command; the one nearer to the command's words wins."""
+    if value is not None and option.name:
+        context.ensure_object(dict)[option.name] = value
+
+
+def _shared(command: Any) -> Any:
+    """Give a command the options that every command takes."""
+    for name, named in (
+        (("-v", "--verbose"), {"is_flag": True, "default": None, "help": "More messages, and tracebacks."}),
+        (("--profile",), {"help": "Instead of the settings' own, or of HOTFOLDER_PROFILE."}),
+        (
+            ("--workspace",),
+            {"type": click.Path(path_type=Path), "help": "Default HOTFOLDER_WORKSPACE, or the current folder."},
+        ),
+    ):
+        command = click.option(*name, callback=_note, expose_value=False, **named)(command)
+    return command
+
+
+class _Commands(click.Group):
+    """A group each of whose commands takes the shared options too."""
+
+    def command(self, *args: Any, **named: Any) -> Any:
+        make = super().command(*args, **named)
+        return lambda function: make(_shared(function))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__)
-@click.option("--workspace", envvar="HOTFOLDER_WORKSPACE", type=click.Path(path_type=Path), default=".",
-              help="The workspace; default the current folder.")  # fmt: skip
-@click.option("--profile", envvar="HOTFOLDER_PROFILE", help="Profile to use instead of the settings' own.")
-@click.option("-v", "--verbose", is_flag=True, help="More messages, and tracebacks.")
-@click.pass_context
-def commands(context: click.Context, workspace: Path, profile: str | None, verbose: bool) -> None:
+@_shared
+def commands() -> None:
     """Turn a folder into an AI image workstation: drop files into inbox/, collect the results in outbox/."""
-    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("watchdog").setLevel(logging.CRITICAL)
-    context.obj = (workspace, profile)
+
+
+def _root() -> Path:
+    given = click.get_current_context().ensure_object(dict)
+    if given.get("verbose"):
+        logging.getLogger().setLevel(logging.INFO)
+    return Path(given.get("workspace") or os.environ.get("HOTFOLDER_WORKSPACE") or ".")
 
 
 def _open() -> Workspace:
-    root, profile = click.get_current_context().obj
+    root = _root()
+    profile = click.get_current_context().obj.get("profile") or os.environ.get("HOTFOLDER_PROFILE")
     return places.open_workspace(root, profile)
 
 
@@ -177,7 +209,7 @@ def doctor() -> None:
     from hotfolder import doctor as examination
     from hotfolder import printing
 
-    findings = examination.examine(click.get_current_context().obj[0].absolute())
+    findings = examination.examine(_root().absolute())
     click.echo(printing.findings(findings))
     sys.exit(EXIT_FAILED if any(finding.ok is False for finding in findings) else 0)
 
@@ -199,7 +231,7 @@ def verify() -> None:
 @commands.command()
 def rebuild() -> None:
     """Make the catalog anew from the files; the old one is kept as catalog.db.old."""
-    from hotfolder.catalog import rebuild as remake
+    from hotfolder import rebuild as remake
 
     workspace = _open()
     places.make_private(workspace)

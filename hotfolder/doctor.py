@@ -4,27 +4,21 @@ Judging is apart from looking: `examine` gathers facts, and each judge is a pure
 Nothing here imports torch. It is asked in a process of its own, so that a broken one cannot break the doctor.
 """
 
-import contextlib
-import ctypes
 import errno
-import json
 import os
 import platform
-import secrets
 import shutil
 import sqlite3
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from packaging.requirements import Requirement
 
-from hotfolder import atomic, workspace
+from hotfolder import machine, workspace
 from hotfolder.errors import ConfigError
 from hotfolder.workspace import Workspace
 
@@ -38,14 +32,6 @@ CUDA_WHEELS = "https://download.pytorch.org/whl/cu132"  # PyPI's wheels for Wind
 PIP = f'"{sys.executable}" -m pip install' if " " in sys.executable else f"{sys.executable} -m pip install"
 OPTIONAL = ("peft", "bitsandbytes", "rembg", "spandrel", "torchvision")
 SET_LIMIT = "echo fs.inotify.{} | sudo tee -a /etc/sysctl.d/60-hotfolder.conf && sudo sysctl --system"
-ASK_TORCH = """
-import json, torch
-cards = [torch.cuda.get_device_properties(n) for n in range(torch.cuda.device_count())]
-print(json.dumps({
-    "version": torch.__version__, "built_for": torch.version.cuda or torch.version.hip,
-    "mps": torch.backends.mps.is_available(), "cards": [[card.name, card.total_memory] for card in cards],
-}))
-"""
 
 
 @dataclass(frozen=True)
@@ -62,10 +48,10 @@ def examine(root: Path) -> list[Finding]:
     """Look at the machine and at the workspace at `root`; never raises for what it finds there."""
     findings = [
         judge_python(sys.version_info[:3], sys.maxsize > 2**32),
-        judge_sqlite(sqlite3.sqlite_version_info, _has_fts5()),
-        judge_graphics(nvidia_cards(), *ask_torch(), f"{platform.system()} {platform.machine()}"),
-        judge_libraries(installed(_requirements())),
-        judge_optional(installed([Requirement(name) for name in OPTIONAL])),
+        judge_sqlite(sqlite3.sqlite_version_info, machine.has_fts5()),
+        judge_graphics(machine.nvidia_cards(), *machine.ask_torch(), f"{platform.system()} {platform.machine()}"),
+        judge_libraries(machine.installed(machine.requirements())),
+        judge_optional(machine.installed([Requirement(name) for name in OPTIONAL])),
         judge_exiftool(shutil.which("exiftool")),
     ]
     try:
@@ -91,7 +77,7 @@ def _examine_workspace(place: Workspace) -> Iterator[Finding]:
         yield Finding("folders", False, f"{error}.", "edit hotfolder.yaml, or create the folder that is named")
     there = {name: path for name, path in folders.items() if path.is_dir()}
     for name, path in there.items():
-        if name == "workspace" or not _same_device(path, place.root):
+        if name == "workspace" or not machine.same_device(path, place.root):
             yield judge_disk(name, path, shutil.disk_usage(path).free)
         yield judge_file_system(name, workspace.file_system(path))
     if not place.private.is_dir():
@@ -99,11 +85,11 @@ def _examine_workspace(place: Workspace) -> Iterator[Finding]:
     else:
         for name in ("inbox", "outbox"):
             if name in there:
-                yield judge_permissions(name, there[name], try_folder(place.private, there[name]))
+                yield judge_permissions(name, there[name], machine.try_folder(place.private, there[name]))
     if "outbox" in there:
-        yield judge_case(ignores_case(there["outbox"]))
+        yield judge_case(machine.ignores_case(there["outbox"]))
     if "inbox" in there and sys.platform == "linux":
-        yield judge_watches(inotify_limits(), sum(1 for _ in os.walk(there["inbox"])), inotify_error())
+        yield judge_watches(machine.inotify_limits(), sum(1 for _ in os.walk(there["inbox"])), machine.inotify_error())
     newest = place.catalog.stat().st_mtime if place.catalog.exists() else 0.0
     yield judge_clock(time.time(), max(newest, Path(__file__).stat().st_mtime))
 
@@ -276,136 +262,3 @@ def judge_clock(now_s: float, newest_s: float) -> Finding:
         mend = "w32tm /resync" if os.name == "nt" else "sudo timedatectl set-ntp true"
         return Finding("clock", False, f"The clock says {shown}, earlier than files written before.", mend)
     return Finding("clock", True, f"The clock says {shown}.")
-
-
-# Looking: each returns plain facts and leaves nothing behind.
-
-
-def nvidia_cards() -> list[str]:
-    """Return the names of the NVIDIA cards that the driver reports, none where there is no driver."""
-    tool = shutil.which("nvidia-smi") or next(
-        (
-            path
-            for path in ("/usr/lib/wsl/lib/nvidia-smi", r"C:\Windows\System32\nvidia-smi.exe")
-            if Path(path).exists()
-        ),
-        None,
-    )
-    if tool is None:
-        return []
-    try:
-        said = subprocess.run(
-            [tool, "--query-gpu=name", "--format=csv,noheader"], capture_output=True, text=True, timeout=20, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return []
-    return [line.strip() for line in said.stdout.splitlines() if line.strip()]
-
-
-def ask_torch(python: str = sys.executable) -> tuple[dict[str, Any] | None, str]:
-    """Return what torch says of itself, or None and its last words. `-I`: no torch.py lying about is taken for it."""
-    try:
-        said = subprocess.run([python, "-I", "-c", ASK_TORCH], capture_output=True, text=True, timeout=180, check=False)
-        if said.returncode == 0:
-            return json.loads(said.stdout.splitlines()[-1]), ""
-    except subprocess.TimeoutExpired:
-        return None, "no answer in three minutes"
-    except (OSError, ValueError, IndexError) as error:
-        return None, str(error)
-    lines = said.stderr.strip().splitlines()
-    return None, lines[-1].rstrip(".") if lines else f"it ended with {said.returncode}"
-
-
-def installed(requirements: list[Requirement]) -> dict[str, tuple[str | None, bool]]:
-    """Return each required name with its installed version (None: absent) and whether that satisfies."""
-    found: dict[str, tuple[str | None, bool]] = {}
-    for requirement in requirements:
-        try:
-            version = metadata.version(requirement.name)
-        except metadata.PackageNotFoundError:
-            found[requirement.name] = (None, False)
-        else:
-            found[requirement.name] = (version, requirement.specifier.contains(version, prereleases=True))
-    return found
-
-
-def try_folder(private: Path, folder: Path) -> OSError | None:
-    """Do in `folder` what publishing does: make, flush, link, rename. Returns what went wrong.
-
-    The names begin with a dot, which the inbox ignores.
-    """
-    mark = f".doctor-{secrets.token_hex(8)}"
-    made, linked, renamed = private / mark, folder / mark, folder / f"{mark}.renamed"
-    try:
-        made.touch()
-        atomic.fsync_file(made)
-        try:
-            os.link(made, linked)
-        except OSError as error:
-            # No link from here to there: what matters then is whether a copy could be made.
-            linked.touch()
-            os.rename(linked, renamed)
-            return error
-        os.rename(linked, renamed)
-        atomic.fsync_folder(folder)
-    except OSError as error:
-        return error
-    finally:
-        for path in (made, linked, renamed):
-            with contextlib.suppress(OSError):
-                path.unlink()
-    return None
-
-
-def ignores_case(folder: Path) -> bool | None:
-    """Return whether the folder's disk takes `A` and `a` for one name, None where no file can be made."""
-    lower = folder / f".doctor-{secrets.token_hex(8)}-a"
-    try:
-        lower.touch()
-        return lower.with_name(lower.name.upper()).exists()
-    except OSError:
-        return None
-    finally:
-        with contextlib.suppress(OSError):
-            lower.unlink()
-
-
-def inotify_limits() -> dict[str, int]:
-    """Return the numbers in /proc/sys/fs/inotify."""
-    folder = Path("/proc/sys/fs/inotify")
-    return {path.name: int(path.read_text()) for path in folder.iterdir()} if folder.is_dir() else {}
-
-
-def inotify_error() -> OSError | None:
-    """Open and close one inotify instance; the error names a limit that is used up."""
-    library = ctypes.CDLL(None, use_errno=True)
-    descriptor = library.inotify_init1(0)
-    if descriptor < 0:
-        code = ctypes.get_errno()
-        return OSError(code, os.strerror(code))
-    os.close(descriptor)
-    return None
-
-
-def _requirements() -> list[Requirement]:
-    try:
-        lines = metadata.requires("hotfolder") or []
-    except metadata.PackageNotFoundError:
-        return []
-    requirements = [Requirement(line) for line in lines]
-    return [one for one in requirements if one.marker is None or one.marker.evaluate({"extra": ""})]
-
-
-def _has_fts5() -> bool:
-    connection = sqlite3.connect(":memory:")
-    try:
-        connection.execute("create virtual table words using fts5(word)")
-        return True
-    except sqlite3.OperationalError:
-        return False
-    finally:
-        connection.close()
-
-
-def _same_device(one: Path, other: Path) -> bool:
-    return one.stat().st_dev == other.stat().st_dev

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from hotfolder import atomic, control, planner, publish
+from hotfolder import atomic, control, orders, planner, publish
 from hotfolder.catalog import queue
 from hotfolder.catalog.store import Catalog
 from hotfolder.errors import OutOfMemory, WorkerLost
@@ -28,7 +28,7 @@ from hotfolder.workspace import Workspace
 
 log = logging.getLogger("hotfolder")
 
-PAUSE_FILES = ("PAUSE", "PAUSE.txt", "pause", "pause.txt", "Pause", "Pause.txt")
+PAUSE_FILES = [f"{name}{suffix}" for name in ("PAUSE", "pause", "Pause") for suffix in ("", ".txt", ".TXT")]
 MIN_FREE_BYTES = 256_000_000
 TROUBLE_S = 30
 TELL_S = 0.5
@@ -49,9 +49,10 @@ class Service:
         self.taking: Taking
         self.worker: WorkerProcess | None = None
         self.running: dict[str, Any] | None = None
-        self.heard_at = 0.0
+        self.heard_at = self.first_step_at = 0.0
         self.resident = ""
         self.progress: dict[str, Any] = {}
+        self.first_step: dict[str, Any] = {}
         self.stopping = False
         self.paused: str | None = None
         self._bell = threading.Event()
@@ -129,6 +130,7 @@ class Service:
                 self.lose_worker()
             with self.catalog.transaction():
                 queue.put_end(self.catalog, job, "cancelled", "cancelled")
+        self.tell(row, "cancelled")
         self.file_away_ended()
 
     def why_paused(self) -> str | None:
@@ -212,6 +214,8 @@ class Service:
             "where jobs.state='waiting' and drops.state='claimed'"
         ):
             self.taking.reconsider(row)
+            for failed in self.catalog.rows("select * from jobs where id=? and state='failed'", row["id"]):
+                self.tell(failed, "failed")
 
     # -- from the queue to outbox -------------------------------------------------------------------------------
 
@@ -228,56 +232,15 @@ class Service:
                 self.workspace.models, self.workspace.private / "logs" / "worker.log", self._bell.set
             )
             self.resident = ""
-        source = self.workspace.absolute(job["source_path"]) if job["source_path"] else None
-        given = self._input_facts(job) if source else {}
-        self.worker.send(
-            {
-                "job": job["id"],
-                "spec": json.loads(job["spec"]),
-                "planned": json.loads(job["planned"]),
-                "model": job["model"],
-                "out": str(publish.fresh_stage(self.workspace, job)),
-                "max_pixels": int(self.workspace.settings.max_megapixels * 1_000_000),
-                "image": str(source) if source else None,
-                **given,
-            }
-        )
+        self.worker.send(orders.order(self.workspace, self.catalog, job))
         self.running, self.progress, self.heard_at = job, {}, time.monotonic()
         self.tell(job, "started")
 
     def _pick(self) -> Candidate | None:
-        head = self.catalog.row(
-            "select id, priority, position, model from jobs where state='queued' "
-            "order by priority desc, position limit 1"
-        )
-        if head is None:
-            return None
-        fitting = self.catalog.rows(
-            "select id, position, model from jobs where state='queued' and priority=? and model in ('', ?) "
-            "order by position limit 1",
-            head["priority"], self.resident,
-        )  # fmt: skip
-        overtaken = self.catalog.row(
-            "select count(*) n from (select 1 from jobs where priority=? and position>? "
-            "and state not in ('waiting','queued') and started_at is not null limit ?)",
-            head["priority"], head["position"], self.workspace.settings.overtake_bound,
-        )  # fmt: skip
-        assert overtaken
-        candidates = [Candidate(row["id"], row["position"], row["model"]) for row in [head, *fitting]]
-        return planner.next_job(candidates, self.resident, overtaken["n"], self.workspace.settings.overtake_bound)
-
-    def _input_facts(self, job: dict[str, Any]) -> dict[str, Any]:
-        """Return how a job's input is named and what it hashes to."""
-        path = self.workspace.absolute(job["source_path"])
-        drop = self.catalog.row("select * from drops where id=?", job["drop_id"])
-        assert drop
-        for file in queue.files_of(drop):
-            if job["source_path"] == f".hotfolder/work/{drop['id']}/in/{file['name']}":
-                return {
-                    "image_name": f"done/{file['origin']}".encode("utf-8", "replace").decode(),
-                    "image_sha256": file["sha256"],
-                }
-        return {"image_name": job["source_path"], "image_sha256": atomic.sha256_of(path) if path.is_file() else None}
+        bound = self.workspace.settings.overtake_bound
+        rows, overtaken = queue.contenders(self.catalog, self.resident, bound)
+        candidates = [Candidate(row["id"], row["position"], row["model"]) for row in rows]
+        return planner.next_job(candidates, self.resident, overtaken, bound)
 
     def hear_worker(self) -> None:
         """Act on what the worker said; notice when it died or hangs."""
@@ -287,6 +250,8 @@ class Service:
             self.heard_at = time.monotonic()
             self.resident = message.get("resident", self.resident)
             if message["event"] == "progress":
+                if not self.progress:
+                    self.first_step, self.first_step_at = message, self.heard_at
                 self.progress = message
                 if self.running:
                     self.tell({**self.running, **message}, "progress")
@@ -406,10 +371,9 @@ class Service:
         job = self.running and {name: self.running[name] for name in ("id", "kind", "name", "started_at")}
         now = {
             "job": job,
-            "progress": {
-                name: self.progress[name] for name in ("picture", "pictures", "step", "of") if name in self.progress
-            },
-            "running_s": round(time.monotonic() - self.heard_at, 3) if job else None,
+            "progress": self.progress if job else {},
+            "first_step": self.first_step if job else {},
+            "stepping_s": round(self.heard_at - self.first_step_at, 3),
             "model": self.resident,
             "paused": self.paused,
             "watcher": watch.state if watch else "stopped",

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 
-from hotfolder import doctor, workspace
+from hotfolder import doctor, machine, workspace
 
 TORCH: dict[str, Any] = {"version": "2.15.0", "built_for": None, "mps": False, "cards": []}
 
@@ -70,18 +70,18 @@ def test_graphics(
 def test_a_broken_torch_is_reported_not_raised(tmp_path: Path) -> None:
     finding = doctor.judge_graphics([], None, "ImportError: libcudart.so.13: cannot open", "Linux x86_64")
     assert (finding.ok, "libcudart" in finding.says) == (False, True)
-    assert doctor.ask_torch(str(tmp_path / "no-python"))[0] is None
+    assert machine.ask_torch(str(tmp_path / "no-python"))[0] is None
     liar = tmp_path / "python"
     liar.write_text("#!/bin/sh\necho 'ImportError: broken.' >&2\nexit 1\n")
     liar.chmod(0o755)
     if sys.platform != "win32":
-        assert doctor.ask_torch(str(liar)) == (None, "ImportError: broken")
+        assert machine.ask_torch(str(liar)) == (None, "ImportError: broken")
         liar.write_text("#!/bin/sh\necho not json\n")
-        assert doctor.ask_torch(str(liar))[0] is None
+        assert machine.ask_torch(str(liar))[0] is None
 
 
 def test_libraries() -> None:
-    found = doctor.installed([Requirement("pillow>=12"), Requirement("pillow-none"), Requirement("click>=99")])
+    found = machine.installed([Requirement("pillow>=12"), Requirement("pillow-none"), Requirement("click>=99")])
     assert found["pillow"][1]
     assert found["pillow-none"] == (None, False)
     assert found["click"][1] is False
@@ -145,13 +145,13 @@ def test_trying_a_folder_leaves_nothing(tmp_path: Path) -> None:
     private, folder = tmp_path / "private", tmp_path / "folder"
     private.mkdir()
     folder.mkdir()
-    assert doctor.try_folder(private, folder) is None
-    assert doctor.ignores_case(folder) in (True, False)
+    assert machine.try_folder(private, folder) is None
+    assert machine.ignores_case(folder) in (True, False)
     assert [*private.iterdir(), *folder.iterdir()] == []
-    missing = doctor.try_folder(private, tmp_path / "absent")
+    missing = machine.try_folder(private, tmp_path / "absent")
     assert missing is not None
     assert missing.errno == errno.ENOENT
-    assert doctor.ignores_case(tmp_path / "absent") is None
+    assert machine.ignores_case(tmp_path / "absent") is None
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a second disk that is always there: /dev/shm")
@@ -161,7 +161,7 @@ def test_another_disk_is_seen(tmp_path: Path) -> None:
     folder = Path("/dev/shm") / f"doctor-test-{os.getpid()}"
     folder.mkdir()
     try:
-        problem = doctor.try_folder(tmp_path, folder)
+        problem = machine.try_folder(tmp_path, folder)
         assert problem is not None
         assert problem.errno == errno.EXDEV
         assert list(folder.iterdir()) == []
@@ -170,14 +170,14 @@ def test_another_disk_is_seen(tmp_path: Path) -> None:
 
 
 def test_no_workspace_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "ask_torch", lambda: (TORCH, ""))
+    monkeypatch.setattr(machine, "ask_torch", lambda: (TORCH, ""))
     last = doctor.examine(tmp_path / "nowhere")[-1]
     assert (last.name, last.ok) == ("workspace", False)
     assert last.mend == f"hotfolder init {tmp_path / 'nowhere'}"
 
 
 def test_unreadable_settings_are_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "ask_torch", lambda: (TORCH, ""))
+    monkeypatch.setattr(machine, "ask_torch", lambda: (TORCH, ""))
     (tmp_path / "hotfolder.yaml").write_text("setle_s: 1\n")
     last = doctor.examine(tmp_path)[-1]
     assert (last.ok, last.mend) == (False, None)
@@ -185,7 +185,7 @@ def test_unreadable_settings_are_a_finding(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_missing_outbox_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "ask_torch", lambda: (TORCH, ""))
+    monkeypatch.setattr(machine, "ask_torch", lambda: (TORCH, ""))
     place = workspace.init(tmp_path)
     place.outbox.rmdir()
     findings = {finding.name: finding for finding in doctor.examine(tmp_path)}

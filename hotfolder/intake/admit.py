@@ -7,10 +7,11 @@ from pathlib import Path, PurePosixPath
 
 from hotfolder import images, names, yamlfile
 from hotfolder.capabilities import CAPABILITIES
-from hotfolder.errors import BadSpec, ConfigError, JobError, NotYet, RejectedInput, Unsupported
+from hotfolder.errors import BadSpec, ConfigError, JobError, NotYet, Problem, RejectedInput, Unsupported
 from hotfolder.intake import language, prompts
-from hotfolder.intake.pairing import COMPANIONS, Group, stem
+from hotfolder.intake.pairing import COMPANIONS, Group, is_picture, stem
 from hotfolder.intake.presets import HotFolder, Presets
+from hotfolder.intake.words import KEY_ALIASES
 from hotfolder.models import entries
 from hotfolder.spec import JobSpec, Planned
 from hotfolder.workspace import Workspace
@@ -73,16 +74,16 @@ class Admitter:
         except NotYet as reason:
             drafts = (Draft(_stem(name), JobSpec(kind=kind), wait=str(reason)),)
         except (JobError, ConfigError) as error:
-            drafts = (Draft(_stem(name), JobSpec(kind=kind), error=str(error)),)
+            drafts = (Draft(_stem(name), JobSpec(kind=kind), error=_naming(str(error), group)),)
         return Admission(group, hot_name or "inbox", name, drafts)
 
     def _drafts(self, group: Group, hot: HotFolder) -> tuple[Draft, ...]:
         if group.waits_for:
-            raise NotYet(f"waits for {group.waits_for}, the picture it belongs to")
+            raise NotYet(f"waits for {names.display(group.waits_for)}, the picture it belongs to")
         if group.refusal:
-            raise RejectedInput(group.refusal)
+            raise RejectedInput(names.display(group.refusal))
         if hot.kind is None:
-            place = f"the folder inbox/{group.folder}" if group.folder else "the inbox itself"
+            place = f"the folder inbox/{names.display(group.folder)}" if group.folder else "the inbox itself"
             raise NotYet(
                 f"{place} has no kind of job; move the file into a hot folder such as inbox/upscale/, or write "
                 "`kind: upscale` into a folder.yaml beside it"
@@ -153,6 +154,7 @@ class Admitter:
     def _draft(self, label: str, layers: list[Document], group: Group, hot: HotFolder) -> Draft:
         """One document's job. What is wrong or missing with it concerns it alone, not its neighbours."""
         draft = Draft(label, JobSpec(kind=hot.kind or "unknown"))
+        where = names.display(group.primary.name)
         try:
             spec = language.resolve(layers, hot.kind)
             draft = replace(draft, spec=spec, name=names.clean(spec.name) if spec.name else label)
@@ -160,17 +162,20 @@ class Admitter:
             draft = replace(draft, member=member, source=source)
             path = self.workspace.inbox / group.members[member].path if member else source
             if path is None and group.late_for and "image" in CAPABILITIES[spec.kind].needs and not spec.image:
-                raise NotYet(f"waits for {group.late_for[0]}, the picture it belongs to, or for `image:` in it")
-            return self.complete(draft, path, names.display(group.primary.name))
+                wanted = names.display(group.late_for[0])
+                raise NotYet(f"waits for {wanted}, the picture it belongs to, or for `image:` in it")
+            return self.complete(draft, path, where)
         except NotYet as reason:
             return replace(draft, wait=str(reason))
         except BadSpec as error:
+            problems = [_placed(problem, layers) for problem in error.problems]
+            said = "\n".join(map(str, problems))
             presets = {layer.name for layer in hot.layers}
-            if all(problem.file in presets for problem in error.problems):
-                return replace(draft, wait=f"the folder's preset has to be mended: {error}")
-            return replace(draft, error=str(error))
+            if all(problem.file in presets for problem in problems):
+                return replace(draft, wait=f"the folder's preset has to be mended: {said}")
+            return replace(draft, error=_naming(said, group))
         except (JobError, ConfigError) as error:
-            return replace(draft, error=str(error))
+            return replace(draft, error=_naming(str(error), group))
 
     def complete(self, draft: Draft, path: Path | None, where: str) -> Draft:
         """Return the draft ready to run: its input looked at, its model chosen, its pictures planned.
@@ -192,15 +197,25 @@ class Admitter:
             raise NotYet(f"needs a prompt: write `prompt:` into {where}")
         size = self._size_of(path, where) if path else None
         capability.check(spec, capability.Options(**spec.options), size)
-        profile, entry = entries.choose(spec, self.workspace.settings.profile, self.workspace.profiles, where)
-        if entry.is_loaded:
+        profile, entry = self._chosen(spec, where)
+        planned = prompts.plan(spec, self.workspace.wildcards, self.draw)
+        if entry and entry.is_loaded:
             entries.weights_folder(entry, self.workspace.models)
         return replace(
             draft,
-            spec=spec.model_copy(update={"profile": profile, "model": entry.name}),
-            planned=prompts.plan(spec, self.workspace.wildcards, self.draw),
-            model=entry.name if entry.is_loaded else "",
+            spec=spec.model_copy(update={"profile": profile, "model": entry.name if entry else None}),
+            planned=planned,
+            model=entry.name if entry and entry.is_loaded else "",
         )
+
+    def _chosen(self, spec: JobSpec, where: str) -> tuple[str, entries.ModelEntry | None]:
+        """Return the profile and model of a job; one that cannot run because of the settings alone waits for them."""
+        try:
+            return entries.choose(spec, self.workspace.settings.profile, self.workspace.profiles, where)
+        except ConfigError as error:
+            if spec.profile:
+                raise BadSpec([Problem(where, None, "profile", str(error))]) from None
+            raise NotYet(f"the settings have to be mended: {error}") from None
 
     def _size_of(self, path: Path, where: str) -> tuple[int, int]:
         try:
@@ -218,8 +233,10 @@ class Admitter:
         if spec.image_sha256 and (path := self.find_input(spec.image_sha256)):
             return None, path
         if spec.image:
-            folder = self.workspace.inbox / group.folder
-            path = self.workspace.locate(spec.image, beside=folder)
+            try:
+                path = self.workspace.locate(spec.image, beside=self.workspace.inbox / group.folder)
+            except ConfigError as error:
+                raise BadSpec([Problem(group.primary.name, None, "image", str(error))]) from None
             if path is None:
                 raise NotYet(f"waits for the picture `{names.display(spec.image)}`, which is not there")
             own = next(
@@ -230,7 +247,26 @@ class Admitter:
         return None, next((sub / name for name in group.late_for if (sub / name).is_file()), None)
 
 
+def _placed(problem: Problem, layers: list[Document]) -> Problem:
+    """Return a problem that knows only its key with the file and line where that key is written."""
+    if problem.line or not problem.key:
+        return problem
+    for layer in reversed(layers):
+        for key in layer.values:
+            if KEY_ALIASES.get(key, key) == problem.key and (key,) in layer.lines:
+                return layer.problem((key,), problem.message)
+    return problem
+
+
+def _naming(said: str, group: Group) -> str:
+    """Return a message that names a file of the group, as all do that are read in a list of many."""
+    known = [names.display(entry.name) for entry in group.members.values()]
+    return said if any(name in said for name in known) else f"{known[0]}: {said}"
+
+
 def _stem(name: str) -> str:
     base = PurePosixPath(name).name
-    base = stem(base) or base
-    return names.clean(base.removesuffix(".job"), spare="job")
+    base = (stem(base) or base).removesuffix(".job")
+    if is_picture(base) and stem(base):
+        base = stem(base)  # of photo.png.yaml
+    return names.clean(base, spare="job")

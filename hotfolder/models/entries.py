@@ -82,8 +82,10 @@ def _table(path: Path, changed_ns: int) -> dict[str, str]:
     return table
 
 
-def choose(spec: JobSpec, default_profile: str, own_profiles: Path, where: str) -> tuple[str, ModelEntry]:
-    """Return the profile and the model that serve a job. `where` names the job's file in messages.
+def choose(spec: JobSpec, default_profile: str, own_profiles: Path, where: str) -> tuple[str, ModelEntry | None]:
+    """Return the profile and the model that serve a job, None for a kind that no model is known for: it needs none.
+
+    `where` names the job's file in messages.
 
     Raises:
         BadSpec: the job names an unknown model, one of another kind, or a miniature outside their profile.
@@ -91,13 +93,15 @@ def choose(spec: JobSpec, default_profile: str, own_profiles: Path, where: str) 
     """
     name = spec.profile or default_profile
     table = profile(name, own_profiles)
+    fitting = [known.name for known in entries().values() if spec.kind in known.kinds]
+    if not fitting and spec.model is None:
+        return name, None
     chosen = spec.model or table.get(spec.kind)
     if chosen is None:
         raise ConfigError(f"the profile `{name}` names no model for {spec.kind}")
     entry = entries().get(chosen)
-    fitting = [known.name for known in entries().values() if spec.kind in known.kinds]
     if entry is None or spec.kind not in entry.kinds:
-        hint = did_you_mean(chosen, fitting) or f"; known for {spec.kind}: {', '.join(fitting)}"
+        hint = did_you_mean(chosen, fitting) or f"; known for {spec.kind}: {', '.join(fitting) or 'none'}"
         raise BadSpec([Problem(where, None, "model", f"no model `{chosen}` for {spec.kind}{hint}")])
     if entry.is_miniature and chosen not in table.values():
         message = f"`{chosen}` draws coloured shapes only and is never mixed with real work; use `profile: miniature`"

@@ -59,9 +59,6 @@ def test_the_chapter_names_every_file() -> None:
         "hotfolder/capabilities/mirror.py",
         "jobs/mirror.yaml",
         "tests/capabilities/test_mirror.py",
-        "hotfolder/models/registry.yaml",
-        "hotfolder/models/profiles/auto.yaml",
-        "hotfolder/models/profiles/miniature.yaml",
     ]
 
 

@@ -3,6 +3,7 @@
 What only the catalog knew is gone: job ids, seconds, and jobs that made nothing.
 """
 
+import contextlib
 import json
 import os
 import sqlite3
@@ -28,10 +29,11 @@ def rebuild(workspace: Workspace) -> tuple[int, int]:
 
     The old catalog, if there is one, is kept beside it as catalog.db.old.
     """
-    for suffix in ("-wal", "-shm"):
-        workspace.catalog.with_name(workspace.catalog.name + suffix).unlink(missing_ok=True)
-    if workspace.catalog.exists():
-        os.replace(workspace.catalog, workspace.catalog.with_name("catalog.db.old"))
+    for suffix in ("", "-wal", "-shm"):  # the newest commits may be in the -wal alone
+        old = workspace.catalog.with_name(f"catalog.db.old{suffix}")
+        old.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(workspace.catalog.with_name(f"{workspace.catalog.name}{suffix}"), old)
     catalog = Catalog(workspace.catalog)
     inputs = sum(
         _put_input(workspace, catalog, path, state)
