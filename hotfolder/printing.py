@@ -2,15 +2,17 @@
 
 import io
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from hotfolder import names
-from hotfolder.doctor import Finding
 from hotfolder.status import SHOWN, Status
+
+if TYPE_CHECKING:
+    from hotfolder.doctor import Finding
 
 
 def safe(text: str) -> str:
@@ -65,7 +67,7 @@ def _table(title: str, rows: Iterable[dict[str, Any]], column: str | None) -> Ta
     return table
 
 
-def findings(found: Iterable[Finding]) -> str:
+def findings(found: Iterable["Finding"]) -> str:
     """Return the doctor's findings, a line each, with what mends them."""
     marks = {True: "ok ", False: "BAD", None: "   "}
     lines = []
