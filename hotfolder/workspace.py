@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import sys
 import uuid
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from hotfolder import atomic, settings
+from hotfolder import atomic, names, settings
 from hotfolder.errors import AlreadyRunning, ConfigError
 from hotfolder.settings import Settings
 
@@ -19,6 +20,8 @@ HOT_FOLDERS = (
     "generate edit inpaint outpaint upscale caption detect mask cutout expand pipeline rerun vary".split()
 )  # fmt: skip
 MODEL_FOLDERS = "loras checkpoints upscalers controlnets ip-adapters embeddings".split()
+_ELSEWHERE = re.compile(r"^~|://|\\|^[A-Za-z]:")
+"""What begins a home folder, an address, a Windows path or drive: never relative to a workspace."""
 NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "afpfs", "9p"}
 
 
@@ -90,17 +93,22 @@ class Workspace:
             ConfigError: the name leads outside the workspace and the configured inbox and outbox.
         """
         allowed = [folder.resolve() for folder in (self.root, self.inbox, self.outbox)]
-        if "\0" in name or Path(name).is_absolute() or name.startswith("~") or "://" in name or "\\" in name:
-            raise ConfigError(f"`{name}` is not a path inside the workspace; name files relative to it")
+        shown = f"`{names.display(name)[:200]}`"
+        if "\0" in name or Path(name).is_absolute() or _ELSEWHERE.search(name):
+            raise ConfigError(f"{shown} is not a path inside the workspace; name files relative to it")
         for base in (beside, self.root):
             if base is None:
                 continue
             path = Path(os.path.normpath(base / name))
-            if not any(path.resolve().is_relative_to(folder) for folder in allowed):
-                raise ConfigError(f"`{name}` leads out of the workspace; name files inside it")
-            if path.resolve().is_relative_to(self.private.resolve()):
-                raise ConfigError(f"`{name}` is hotfolder's own; name a picture in inbox/, done/ or outbox/")
-            if path.is_file():
+            try:
+                real, is_there = path.resolve(), path.is_file()
+            except (OSError, RuntimeError):  # longer than names may be, or through links that go round in a circle
+                raise ConfigError(f"{shown} cannot be a file in this workspace; name one that is") from None
+            if not any(real.is_relative_to(folder) for folder in allowed):
+                raise ConfigError(f"{shown} leads out of the workspace; name files inside it")
+            if real.is_relative_to(self.private.resolve()):
+                raise ConfigError(f"{shown} is hotfolder's own; name a picture in inbox/, done/ or outbox/")
+            if is_there:
                 return path
             if path.is_relative_to(self.inbox) and (kept := self.done / path.relative_to(self.inbox)).is_file():
                 return kept
