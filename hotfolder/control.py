@@ -1,5 +1,6 @@
 """What commands ask of the service: files in .hotfolder/control, so that the service stays the only writer."""
 
+import contextlib
 import json
 import secrets
 import time
@@ -30,7 +31,8 @@ def take(workspace: Workspace) -> list[Command]:
     """Return the commands asked for since the last call, oldest first."""
     taken = []
     for path in sorted(workspace.control.glob("*.json")):
-        taken.append(Command(**json.loads(path.read_bytes())))
+        with contextlib.suppress(ValueError, TypeError):  # no command of ours
+            taken.append(Command(**json.loads(path.read_bytes())))
         path.unlink()
     return taken
 
@@ -48,7 +50,7 @@ def put_back_in_inbox(workspace: Workspace, catalog: Catalog, job: int) -> None:
             _move(source, target)
     if files:
         first = workspace.root / files[0]["path"]
-        first.with_name(names.shorten(first.name, ".error.txt")).unlink(missing_ok=True)
+        first.with_name(names.reason_name(first.name)).unlink(missing_ok=True)
 
 
 def _move(source: Path, target: Path) -> None:

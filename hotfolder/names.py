@@ -3,13 +3,16 @@
 Source: Win32 "Naming Files, Paths, and Namespaces" for the refused characters and device names.
 """
 
+import hashlib
 import re
 import unicodedata
 
 MAX_STEM_BYTES = 150
+MAX_NAME_BYTES = 255
+"""What ext4, APFS and NTFS take for one name, or nearly; reached with a number or an ending of ours behind it."""
 _REFUSED = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f]')
-_BIDI_AND_HIDDEN = re.compile("[\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
-_DEVICES = {"con", "prn", "aux", "nul", *(f"com{n}" for n in range(10)), *(f"lpt{n}" for n in range(10))}
+_BIDI_AND_HIDDEN = re.compile("[\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in "0123456789¹²³")}
 
 
 def clean(stem: str, spare: str = "picture") -> str:
@@ -17,13 +20,11 @@ def clean(stem: str, spare: str = "picture") -> str:
 
     `spare` is used when nothing is left. Bytes that are not UTF-8 (surrogates) become `_`.
     """
-    text = stem.encode("utf-8", "surrogateescape").decode("utf-8", "replace").replace("\ufffd", "_")
-    text = unicodedata.normalize("NFC", text)
-    text = _BIDI_AND_HIDDEN.sub("", _REFUSED.sub("_", text)).strip(" .")
-    text = text.encode("utf-8")[:MAX_STEM_BYTES].decode("utf-8", "ignore").strip(" .")
-    if text.split(".")[0].casefold() in _DEVICES:
+    text = stem.encode("utf-8", "replace").decode()  # a surrogate becomes `?`, which is refused below
+    text = unicodedata.normalize("NFC", _BIDI_AND_HIDDEN.sub("", _REFUSED.sub("_", text))).strip(" .")
+    if text.split(".")[0].rstrip().casefold() in _DEVICES:
         text = f"_{text}"
-    return text or spare
+    return _cut(text, MAX_STEM_BYTES).strip(" .") or spare
 
 
 def name_key(path: str) -> str:
@@ -43,20 +44,42 @@ def display(name: str) -> str:
 
 
 def numbered(name: str, number: int) -> str:
-    """Return `name` itself for 1, else with `-number` before its suffixes: `x.job.yaml`, 2 -> `x-2.job.yaml`."""
+    """Return `name` itself for 1, else with `-number` before its suffixes: `x.job.yaml`, 2 -> `x-2.job.yaml`.
+
+    A name that would get too long for a file system is cut before the number.
+    """
     if number == 1:
         return name
-    stem, dot, suffixes = name.partition(".")
     for known in (".job.yaml", ".error.txt", ".mask.png", ".overlay.png"):
         if name.endswith(known):
-            stem, dot, suffixes = name[: -len(known)], ".", known[1:]
+            stem, suffix = name[: -len(known)], known
             break
     else:
-        stem, dot, suffixes = name.rpartition(".") if "." in name[1:] else (name, "", "")
-    return f"{stem}-{number}{dot}{suffixes}"
+        stem, dot, rest = name.rpartition(".") if "." in name[1:] else (name, "", "")
+        suffix = dot + rest
+    tail = f"-{number}{suffix}"
+    return _cut(stem, MAX_NAME_BYTES - len(_bytes(tail))) + tail
 
 
-def shorten(name: str, suffix: str, limit_bytes: int = 255) -> str:
-    """Return `name + suffix`, the name cut so that the whole stays within a file system's `limit_bytes`."""
-    room = limit_bytes - len(suffix.encode())
-    return name.encode("utf-8", "surrogateescape")[:room].decode("utf-8", "ignore") + suffix
+def reason_name(name: str) -> str:
+    """Return what the `.error.txt` of a file is called: always valid UTF-8, and never that of another file.
+
+    Room is left for the few bytes that a file carries in its name while it is written.
+    """
+    text = name.encode("utf-8", "replace").decode()
+    room = MAX_NAME_BYTES - len(".error.txt") - len("..part")
+    if text != name or len(_bytes(text)) > room:
+        text = f"{_cut(text, room - 9)}~{hashlib.sha256(_bytes(name)).hexdigest()[:8]}"
+    return f"{text}.error.txt"
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _cut(text: str, limit_bytes: int) -> str:
+    """Return the beginning of `text` that takes at most `limit_bytes`; bytes that are not UTF-8 count three each."""
+    text = text[:limit_bytes]
+    while len(_bytes(text)) > limit_bytes:
+        text = text[:-1]
+    return text

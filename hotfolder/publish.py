@@ -64,6 +64,8 @@ def intend(
     folder = PurePosixPath("outbox", *map(names.clean, PurePosixPath(drop["hot_folder"]).parts), day, *mirrored)
     count = len({file.stem_index for file in staged})
     digits = max(2, len(str(count)))
+    out = job_folder(workspace, job)
+    atomic.fsync_folders({out.parent, out, *((out / file.file).parent for file in staged)})
     with catalog.transaction():
         for index in sorted({file.stem_index for file in staged}):
             group = [file for file in staged if file.stem_index == index]
@@ -264,5 +266,8 @@ def _write_reason(
     if done:
         lines.append(f"{done} of {len(jobs)} jobs of this file were done; their pictures are in outbox.")
     again = "" if not done else " Only what is not done runs then."
-    lines.append(f"To try again, mend this and move the file back into inbox/{drop['hot_folder']}/.{again}")
-    atomic.write(first.with_name(names.shorten(first.name, ".error.txt")), "\n".join(lines).encode() + b"\n")
+    mend = "" if state_of(jobs) == "cancelled" else "mend this and "
+    what = "the file" if len(files) == 1 else f"all {len(files)} files of this job"
+    place = names.display(str(PurePosixPath("inbox", files[0]["origin"]).parent))
+    lines.append(f"To try again, {mend}move {what} back into {place}/.{again}")
+    atomic.write(first.with_name(names.reason_name(first.name)), "\n".join(lines).encode() + b"\n")
