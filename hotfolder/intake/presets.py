@@ -1,9 +1,11 @@
 """The folder.yaml files: which hot folder a file lies in, and what that folder presets."""
 
+import errno
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from hotfolder import yamlfile
+from hotfolder import names, yamlfile
 from hotfolder.errors import BadSpec, NotYet
 from hotfolder.intake.language import intake_keys, kind_of
 from hotfolder.intake.scan import PRESET
@@ -56,9 +58,9 @@ class Presets:
     def _document(self, folder: str) -> Document | None:
         if folder not in self._documents:
             path = self._inbox / folder / PRESET
-            name = f"{folder}/{PRESET}".lstrip("/")
+            name = names.display(f"{folder}/{PRESET}".lstrip("/"))
             try:
-                data = path.read_bytes()
+                data = _read(path)
             except FileNotFoundError:
                 self._documents[folder] = None
                 return None
@@ -73,6 +75,15 @@ class Presets:
                 raise NotYet(f"{name} holds several documents; a preset is one")
             self._documents[folder] = documents[0] if documents else Document(name, {}, {})
         return self._documents[folder]
+
+
+def _read(path: Path) -> bytes:
+    """Return a preset's bytes, at most one more than it may have; a link or pipe by its name is not opened."""
+    status = path.lstat()
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "it is a link, not a file" if stat.S_ISLNK(status.st_mode) else "it is no file")
+    with open(path, "rb") as file:
+        return file.read(yamlfile.MAX_BYTES + 1)
 
 
 def _kind(word: object) -> str:
