@@ -102,10 +102,11 @@ class Taking:
         spec = JobSpec.model_validate_json(job["spec"])
         try:
             path = self.workspace.absolute(job["source_path"]) if job["source_path"] else None
-            if spec.image and not path:
-                path = self.workspace.locate(spec.image, beside=self.workspace.inbox / job["hot_folder"])
-            if (spec.image or path) and not (path and path.is_file()):
-                raise NotYet(f"waits for the picture `{spec.image or job['source_path']}`, which is not there")
+            if not (path and path.is_file()):
+                path = self._named_picture(job, spec)
+            if (spec.image or job["source_path"]) and path is None:
+                wanted = names.display(spec.image or job["source_path"])
+                raise NotYet(f"waits for the picture `{wanted}`, which is not there")
             draft = self._admitter.complete(Draft(job["name"], spec, source=path), path, job["name"])
         except NotYet as reason:
             draft = Draft(job["name"], spec, wait=str(reason))
@@ -114,6 +115,15 @@ class Taking:
         if draft.wait != job["wait_reason"]:
             with self.catalog.transaction():
                 queue.put_reconsidered(self.catalog, job["id"], claim.new_job(self.workspace, draft, None))
+
+    def _named_picture(self, job: dict[str, Any], spec: JobSpec) -> Path | None:
+        """Return where the picture that a job of a claimed drop names lies now; it may have moved on to done/."""
+        if spec.image_sha256 and (path := self._find_input(spec.image_sha256)):
+            return path
+        drop = self.catalog.row("select files from drops where id=?", job["drop_id"])
+        assert drop
+        origin = self.workspace.inbox / queue.files_of(drop)[0]["origin"]
+        return self.workspace.locate(spec.image, beside=origin.parent) if spec.image else None
 
     def cancel_waiting(self, job: dict[str, Any]) -> None:
         """Take a drop that waits in the inbox and end its jobs as cancelled."""
