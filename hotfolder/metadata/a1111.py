@@ -17,6 +17,7 @@ from hotfolder.metadata.text import clean, cut
 
 MAX_CHARACTERS = 1 << 20
 """Longer texts are not read: no prompt is a megabyte."""
+MAX_LORAS = 100
 
 _PAIR = re.compile(r'\s*(\w[\w \-/]{1,63}):\s*("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)')
 _LORA_AT_END = re.compile(r"\s*<lora:([^<>:]{1,200}):([^<>:]{1,20})>\s*$")
@@ -172,7 +173,7 @@ def _loras(prompt: str, weights: str) -> tuple[str, list[dict[str, Any]]]:
     known = {name.strip(): _decimal(weight) for name, _, weight in (part.partition(":") for part in weights.split(","))}
     loras: list[dict[str, Any]] = []
     end = len(prompt)
-    while found := _LORA_AT_END.search(prompt[max(end - 300, 0) : end]):
+    while len(loras) < MAX_LORAS and (found := _LORA_AT_END.search(prompt[max(end - 300, 0) : end])):
         weight = known.get(found[1])
         weight = _decimal(found[2]) if weight is None else weight
         loras.append({"name": found[1], "weight": 1.0 if weight is None else weight})

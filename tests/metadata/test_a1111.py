@@ -21,7 +21,8 @@ def test_the_whole_text() -> None:
     assert a1111.parameters(facts, ROOM) == (
         "a knight in a storm <lora:tarot:0.8> <lora:koda:-0.5>\n"
         "Negative prompt: rain\n"
-        "Steps: 4, Sampler: Euler, CFG scale: 3.5, Seed: 42, Size: 64x48, Model hash: 9421f1dd5d, Model: flux1-schnell, "
+        "Steps: 4, Sampler: Euler, CFG scale: 3.5, Seed: 42, Size: 64x48, Model hash: 9421f1dd5d, "
+        "Model: flux1-schnell, "
         'Lora hashes: "tarot: aabbccddee", Lora weights: "tarot: 0.8, koda: -0.5", '
         'Template: "a {knight|king}, storm", Profile: fast, Miniature: yes, Version: hotfolder 0.1.0'
     )
@@ -162,7 +163,9 @@ def test_texts_of_its_relatives() -> None:
     assert (a1111.parse(WEB_UI.replace("\n", "\r\n")) or {})["negative_prompt"] == "lowres, bad anatomy,\nwatermark"
 
 
-@pytest.mark.parametrize("text", ["", "\n", "just a caption, with: one pair", "Steps: 4, Seed: 3", '{"prompt": "json"}'])
+@pytest.mark.parametrize(
+    "text", ["", "\n", "just a caption, with: one pair", "Steps: 4, Seed: 3", '{"prompt": "json"}']
+)
 def test_other_texts_are_none(text: str) -> None:
     assert a1111.parse(text) is None
 
