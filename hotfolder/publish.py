@@ -270,4 +270,5 @@ def _write_reason(
     what = "the file" if len(files) == 1 else f"all {len(files)} files of this job"
     place = names.display(str(PurePosixPath("inbox", files[0]["origin"]).parent))
     lines.append(f"To try again, {mend}move {what} back into {place}/.{again}")
+    atomic.make_folders(first.parent)  # not there when its files were taken out of .hotfolder/work
     atomic.write(first.with_name(names.reason_name(first.name)), "\n".join(lines).encode() + b"\n")

@@ -113,6 +113,7 @@ def put_requeue(catalog: Catalog, job: int, *, error: JobError | None = None) ->
     row = catalog.row("select strikes, requeues from jobs where id=?", job)
     assert row
     strikes, requeues = row["strikes"] + (error is not None), row["requeues"] + (error is None)
+    catalog.rows("update jobs set strikes=?, requeues=? where id=?", strikes, requeues, job)
     if strikes >= MAX_STRIKES:
         put_end(catalog, job, "failed", f"{error} It was tried {strikes} times; the queue went on without it.")
     elif requeues > MAX_REQUEUES:
@@ -122,10 +123,10 @@ def put_requeue(catalog: Catalog, job: int, *, error: JobError | None = None) ->
         )  # fmt: skip
     else:
         catalog.rows(
-            "update jobs set state='queued', strikes=?, requeues=?, started_at=null, "
-            "position=(select max(position) + 1 from jobs) where id=?",
-            strikes, requeues, job,
-        )  # fmt: skip
+            "update jobs set state='queued', started_at=null, position=(select max(position) + 1 from jobs) "
+            "where id=?",
+            job,
+        )
 
 
 def put_back(catalog: Catalog, job: int) -> None:

@@ -51,6 +51,8 @@ class Taking:
         for row in rows:
             primary = queue.files_of(row)[0]["origin"]
             self.waiting[primary] = Waiting(row["id"], ())
+        # a cancel that was asked for while nothing ran comes before the first look
+        self._admitter = Admitter(self.workspace, Presets(self.workspace.inbox), self._find_input, self.draw)
 
     def look(self, now: float) -> None:
         """Scan the inbox once and line up the groups that have settled.
