@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from hotfolder import atomic, images
 from hotfolder.catalog import queue, store
@@ -62,6 +63,8 @@ def _pixels(path: Path) -> str:
 def _strays(workspace: Workspace, catalog: store.Reader) -> Iterator[str]:
     """Each file in outbox has its row."""
     known = {row["path"] for row in catalog.rows("select path from outputs union select path from images")}
+    # a catalog that `rebuild` made knows the pictures alone
+    known |= {f"{path.rpartition('.')[0]}.job.yaml" for path in known}
     for folder, folders, files in os.walk(workspace.outbox):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:
@@ -80,10 +83,20 @@ def _inputs(workspace: Workspace, catalog: store.Reader) -> Iterator[str]:
             if "path" in file:
                 places.append(workspace.root / file["path"])
             there = [place for place in places if place.is_file()]
+            if not there and row["state"] == "failed" and _was_tried_again(workspace, catalog, row["id"], file):
+                continue
             if len(there) != 1 and not row["superseded_by"]:
                 yield f"{store.storable(file['origin'])} of drop {row['id']} is in {len(there)} places instead of one"
             elif there and atomic.sha256_of(there[0]) != file["sha256"]:
                 yield f"{store.storable(file['origin'])} of drop {row['id']} is not the file that was taken in"
+
+
+def _was_tried_again(workspace: Workspace, catalog: store.Reader, drop: str, file: dict[str, Any]) -> bool:
+    """Say whether a file that left failed/ lies in the inbox again, or came in with a later drop."""
+    if (workspace.inbox / file["origin"]).is_file():
+        return True
+    later = catalog.rows("select 1 from drops where id>? and files like ? limit 1", drop, f"%{file['sha256']}%")
+    return bool(later)
 
 
 def _leftovers(workspace: Workspace, catalog: store.Reader) -> Iterator[str]:

@@ -123,8 +123,7 @@ def put_requeue(catalog: Catalog, job: int, *, error: JobError | None = None) ->
         )  # fmt: skip
     else:
         catalog.rows(
-            "update jobs set state='queued', started_at=null, position=(select max(position) + 1 from jobs) "
-            "where id=?",
+            "update jobs set state='queued', started_at=null, position=(select max(position) + 1 from jobs) where id=?",
             job,
         )
 
