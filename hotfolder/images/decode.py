@@ -76,7 +76,7 @@ def pixel_sha256(image: Image.Image) -> str:
 
 def _oddities(path: Path, name: str, sniffed: header.Sniffed) -> tuple[str, ...]:
     notes = []
-    promised = header.SUFFIXES.get(path.suffix.lower())
+    promised = header.PROMISED.get(path.suffix.lower())
     if promised and promised != sniffed.format:
         notes.append(f"{name} is a {sniffed.format} file by its content")
     if sniffed.frames > 1:

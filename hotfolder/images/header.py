@@ -28,7 +28,7 @@ MIME = {
 }
 """The formats that are read, by Pillow's names, and their media types."""
 
-SUFFIXES: dict[str, str] = {
+PROMISED = {
     ".png": "PNG",
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
@@ -43,7 +43,9 @@ SUFFIXES: dict[str, str] = {
     ".heif": "HEIF",
     ".hif": "HEIF",
 }
-"""File name endings, lower case, that announce a picture, and the format each promises."""
+"""The format that each ending of a file name promises."""
+SUFFIXES: frozenset[str] = frozenset(PROMISED)
+"""Endings, lower case, of the files that are taken for pictures; what they are, their content says."""
 
 MAX_FRAMES = 100
 """Frames are counted up to here: each page of a TIFF costs a seek, and a hostile one has millions."""
