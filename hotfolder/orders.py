@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hotfolder import atomic, publish
+from hotfolder import atomic, names, publish, yamlfile
 from hotfolder.catalog import queue
 from hotfolder.catalog.store import Catalog
 from hotfolder.workspace import Workspace
@@ -36,5 +36,10 @@ def _input(catalog: Catalog, job: dict[str, Any], source: Path) -> tuple[str, st
     assert drop
     for file in queue.files_of(drop):
         if job["source_path"] == f".hotfolder/work/{drop['id']}/in/{file['name']}":
-            return f"done/{file['origin']}".encode("utf-8", "replace").decode(), file["sha256"]
-    return job["source_path"], atomic.sha256_of(source) if source.is_file() else None
+            return _writable(f"done/{file['origin']}"), file["sha256"]
+    return _writable(job["source_path"]), atomic.sha256_of(source) if source.is_file() else None
+
+
+def _writable(name: str) -> str:
+    """Return a name as a job file may hold it: what its reader refuses in a text stands there as a visible escape."""
+    return yamlfile.CONTROL.sub(lambda found: names.display(found.group()), name)
