@@ -11,7 +11,9 @@ MAX_STEM_BYTES = 150
 MAX_NAME_BYTES = 255
 """What ext4, APFS and NTFS take for one name, or nearly; reached with a number or an ending of ours behind it."""
 _REFUSED = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f]')
-_BIDI_AND_HIDDEN = re.compile("[\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+_BIDI_AND_HIDDEN = re.compile(
+    "[\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in "0123456789¹²³")}
 
 
