@@ -3,13 +3,14 @@
 import json
 import logging
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from hotfolder import __version__
+from hotfolder import __version__, names
 from hotfolder import workspace as places
 from hotfolder.errors import ConfigError, HotfolderError
 from hotfolder.workspace import Workspace
@@ -18,7 +19,7 @@ EXIT_FAILED = 1
 
 
 def main() -> None:
-    """Run the command line; HotfolderErrors become sentences and exit codes."""
+    """Run the command line; errors become sentences and exit codes."""
     try:
         commands(standalone_mode=False)
     except click.exceptions.Abort:
@@ -26,11 +27,21 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(2)
-    except HotfolderError as error:
+    except BrokenPipeError:  # whoever read along, as `head` does, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:
         if "--verbose" in sys.argv or "-v" in sys.argv:
             raise
-        click.echo(f"hotfolder: {error}", err=True)
-        sys.exit(error.exit_code)
+        click.echo(f"hotfolder: {_sentence(error)}", err=True)
+        sys.exit(error.exit_code if isinstance(error, HotfolderError) else ConfigError.exit_code)
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, HotfolderError):
+        return str(error)
+    if isinstance(error, OSError) and error.filename:
+        return f"{names.display(str(error.filename))}: {error.strerror}"
+    return f"met an error it did not foresee: {type(error).__name__}: {error} (`--verbose` shows where)"
 
 
 def _note(context: click.Context, option: click.Parameter, value: Any) -> None:
@@ -91,7 +102,7 @@ def init(folder: Path) -> None:
 
     workspace = places.init(folder)
     demo.copy_examples(workspace)
-    click.echo(f"{workspace.root} is a workspace. Start it: hotfolder --workspace {workspace.root} run")
+    click.echo(f"{workspace.root} is a workspace. Start it: hotfolder --workspace {shlex.quote(str(workspace.root))} run")
 
 
 @commands.command()

@@ -95,8 +95,9 @@ def _was_tried_again(workspace: Workspace, catalog: store.Reader, drop: str, fil
     """Say whether a file that left failed/ lies in the inbox again, or came in with a later drop."""
     if (workspace.inbox / file["origin"]).is_file():
         return True
-    later = catalog.rows("select 1 from drops where id>? and files like ? limit 1", drop, f"%{file['sha256']}%")
-    return bool(later)
+    same_bytes, same_name = f"%{file['sha256']}%", f"%{json.dumps(file['origin'])}%"
+    later = "select 1 from drops where id>? and (files like ? or files like ?) limit 1"
+    return bool(catalog.rows(later, drop, same_bytes, same_name))
 
 
 def _leftovers(workspace: Workspace, catalog: store.Reader) -> Iterator[str]:
