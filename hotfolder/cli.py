@@ -102,7 +102,8 @@ def init(folder: Path) -> None:
 
     workspace = places.init(folder)
     demo.copy_examples(workspace)
-    click.echo(f"{workspace.root} is a workspace. Start it: hotfolder --workspace {shlex.quote(str(workspace.root))} run")
+    start = f"hotfolder --workspace {shlex.quote(str(workspace.root))} run"
+    click.echo(f"{workspace.root} is a workspace. Start it: {start}")
 
 
 @commands.command()
