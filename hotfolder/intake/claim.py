@@ -152,8 +152,9 @@ def _put(workspace: Workspace, catalog: Catalog, one: Claim, hashes: list[str]) 
 def _done_before(catalog: Catalog, job: NewJob, input_sha256: str | None) -> str | None:
     """Return the failed drop in which this very job, on this very input, was already done."""
     found = catalog.rows(
-        "select drops.id, drops.files from jobs join drops on drops.id=jobs.drop_id where drops.state='failed' and "
-        "drops.superseded_by is null and jobs.state='done' and jobs.spec=? and jobs.name=?",
+        # cross join: the few failed drops first, not the many done jobs
+        "select drops.id, drops.files from drops cross join jobs on jobs.drop_id=drops.id where drops.state='failed' "
+        "and drops.superseded_by is null and jobs.state='done' and jobs.spec=? and jobs.name=?",
         job.spec, job.name,
     )  # fmt: skip
     for row in found:
