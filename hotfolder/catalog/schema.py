@@ -25,6 +25,7 @@ MIGRATIONS: list[str] = [
       wait_reason text, error text);
     create index jobs_queue on jobs(state, priority, position);
     create index jobs_drop on jobs(drop_id);
+    create index jobs_position on jobs(position);
     create index jobs_started on jobs(priority, position) where state not in ('waiting','queued');
     create table outputs(
       job_id integer not null references jobs(id), idx integer not null, role text not null,
