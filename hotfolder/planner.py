@@ -1,8 +1,8 @@
 """Which job next: a pure function over what is queued and what is in memory.
 
-Order: priority; then a job whose model is already loaded (or that needs none), as long as the oldest job has not been
-overtaken more than `bound` times; then arrival. Loading a model costs as much as many pictures, so this is the
-largest gain a queue can make (PERFORMANCE figures in docs/design.md).
+Order: priority; then a job whose model is already loaded, as long as the oldest job has not been overtaken `bound`
+times; then arrival. Loading a model costs as much as many pictures, so this is the largest gain a queue can make. A job
+that needs no model overtakes nobody: nothing would be saved by it.
 """
 
 from collections.abc import Sequence
@@ -22,12 +22,15 @@ def next_job(candidates: Sequence[Candidate], resident: str, overtaken: int, bou
     """Return the job to run.
 
     Args:
-        candidates: queued jobs of one priority, at least the oldest one and the oldest one that fits `resident`.
+        candidates: queued jobs of one priority, at least the oldest one and the oldest one for `resident`.
         resident: the model in memory, "" for none.
         overtaken: how many younger jobs of this priority started while the oldest candidate was queued.
         bound: how often that may happen; 0 means strictly by arrival.
     """
     ordered = sorted(candidates, key=lambda job: job.position)
-    if not ordered or overtaken >= bound:
-        return ordered[0] if ordered else None
-    return next((job for job in ordered if job.model in ("", resident)), ordered[0])
+    if not ordered:
+        return None
+    oldest = ordered[0]
+    if oldest.model in ("", resident) or overtaken >= bound:
+        return oldest
+    return next((job for job in ordered if job.model and job.model == resident), oldest)

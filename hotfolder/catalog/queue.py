@@ -74,7 +74,7 @@ def put_drop(
 def contenders(catalog: Catalog, resident: str, bound: int) -> tuple[list[dict[str, Any]], int]:
     """Return the queued jobs the planner chooses from and how often the oldest was overtaken, counted up to `bound`.
 
-    Of the highest priority there is: the oldest job, and the oldest that loads nothing while `resident` is in memory.
+    Of the highest priority there is: the oldest job, and the oldest for the model that is in memory, if there is one.
     """
     head = catalog.row(
         "select id, priority, position, model from jobs where state='queued' order by priority desc, position limit 1"
@@ -82,7 +82,7 @@ def contenders(catalog: Catalog, resident: str, bound: int) -> tuple[list[dict[s
     if head is None:
         return [], 0
     fitting = catalog.rows(
-        "select id, position, model from jobs where state='queued' and priority=? and model in ('', ?) "
+        "select id, position, model from jobs where state='queued' and priority=? and model=? and model!='' "
         "order by position limit 1",
         head["priority"], resident,
     )  # fmt: skip
@@ -177,15 +177,17 @@ def files_of(drop: dict[str, Any]) -> list[dict[str, Any]]:
     return files
 
 
+_ENDED = (
+    "drops.state='claimed' and not exists(select 1 from jobs where drop_id=drops.id "
+    "and state not in ('done','failed','cancelled'))"
+)
+
+
 def ended_drops(catalog: Catalog) -> list[str]:
     """Return the claimed drops whose every job has ended: their files can be filed away."""
-    found = catalog.rows(
-        "select id from drops where state='claimed' and not exists(select 1 from jobs where drop_id=drops.id "
-        "and state not in ('done','failed','cancelled')) order by rowid"
-    )
-    return [row["id"] for row in found]
+    return [row["id"] for row in catalog.rows(f"select id from drops where {_ENDED} order by rowid")]
 
 
-def counts(catalog_rows: list[dict[str, Any]]) -> dict[str, int]:
-    """Return how many jobs are in each state, from `select state, count(*) n from jobs group by state`."""
-    return {row["state"]: row["n"] for row in catalog_rows}
+def is_ended(catalog: Catalog, drop: str) -> bool:
+    """Say whether a claimed drop's every job has ended."""
+    return bool(catalog.rows(f"select 1 from drops where id=? and {_ENDED}", drop))

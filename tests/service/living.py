@@ -1,0 +1,157 @@
+"""A real service on a scratch workspace: spoken to as a user does, looked at from outside."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from PIL import Image
+
+from hotfolder import status
+from hotfolder import workspace as places
+from hotfolder.catalog import store
+from hotfolder.status import Status
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = "settle_s: 0.05\nrescan_s: 0.5\n"
+T = TypeVar("T")
+
+
+def poll(look: Callable[[], T | None], what: str, deadline_s: float = 60) -> T:
+    """Return what `look` finds as soon as it finds something; AssertionError after the deadline."""
+    until = time.monotonic() + deadline_s
+    while not (found := look()):
+        assert time.monotonic() < until, f"in {deadline_s:g} s there was no {what}"
+        time.sleep(0.02)
+    return found
+
+
+def picture(width: int = 24, height: int = 16, colour: object = (200, 80, 40), form: str = "PNG") -> bytes:
+    """Return the bytes of a plain picture."""
+    file = io.BytesIO()
+    Image.new("RGB", (width, height), colour).save(file, form)
+    return file.getvalue()
+
+
+def hotfolder(root: Path, *words: str, timeout_s: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run one command on a workspace to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "hotfolder", "--workspace", str(root), *words],
+        capture_output=True, text=True, timeout=timeout_s, cwd=ROOT, env=os.environ | environment,
+    )  # fmt: skip
+
+
+class Living:
+    """One workspace, and the service that lives on it between `start` and `end`."""
+
+    def __init__(self, root: Path, settings: str = "") -> None:
+        self.root = root
+        places.init(root)
+        (root / "hotfolder.yaml").write_text(SETTINGS + settings)
+        self.workspace = places.open_workspace(root)
+        self.process: subprocess.Popen[str] | None = None
+        self.frozen = 0
+
+    def start(self, *words: str, **environment: str) -> "Living":
+        """Start `hotfolder run` and return once it says that it runs."""
+        with open(self.root / "told.txt", "a") as told:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "hotfolder", "--workspace", str(self.root), *words, "run"],
+                stdout=told, stderr=told, cwd=ROOT, env=os.environ | environment,
+            )  # fmt: skip
+        poll(lambda: self.status().running or self.process.poll(), "running service")
+        return self
+
+    def end(self, number: int = signal.SIGTERM, timeout_s: float = 60) -> int:
+        """Send a signal and return the exit code."""
+        assert self.process
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        code = self.process.wait(timeout_s)
+        self.process = None
+        return code
+
+    def once(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return hotfolder(self.root, *words, "run", "--once", **environment)
+
+    def told(self) -> str:
+        return (self.root / "told.txt").read_text()
+
+    def drop(self, place: str, content: bytes | str) -> Path:
+        """Put a file into the inbox as a careful program does: written aside, renamed in."""
+        path = self.workspace.inbox / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = path.with_name(f".{path.name}.part")
+        aside.write_bytes(content.encode() if isinstance(content, str) else content)
+        aside.rename(path)
+        return path
+
+    def status(self) -> Status:
+        return status.gather(self.workspace)
+
+    def rows(self, sql: str, *values: object) -> list[dict[str, Any]]:
+        try:
+            with store.reading(self.workspace.catalog) as catalog:
+                return catalog.rows(sql, *values)
+        except store.NothingYet:
+            return []
+
+    def job(self, name: str, *states: str, deadline_s: float = 60) -> dict[str, Any]:
+        """Return the row of the youngest job of that name, once it is in one of the states (default: ended)."""
+        wanted = states or ("done", "failed", "cancelled")
+
+        def look() -> dict[str, Any] | None:
+            rows = self.rows("select * from jobs where name=? order by id desc limit 1", name)
+            return next((row for row in rows if row["state"] in wanted), None)
+
+        try:
+            return poll(look, f"job {name} {' or '.join(wanted)}", deadline_s)
+        except AssertionError as error:
+            raise AssertionError(
+                f"{error}; {json.dumps(self.rows('select id, name, state, error from jobs'))}"
+            ) from None
+
+    def images(self, name: str) -> list[dict[str, Any]]:
+        """Return the rows of the pictures that the jobs of that name made, in order."""
+        sql = "select images.* from images join jobs on jobs.id=job_id where jobs.name=? order by path"
+        return self.rows(sql, name)
+
+    def filed(self, name: str, base: str) -> Path:
+        """Return a file of that name in done/ or failed/, once it is there."""
+        folder = self.root / base
+        return poll(lambda: next(folder.rglob(name), None), f"{base}/**/{name}")
+
+    def worker(self) -> int:
+        """Return the process id of the worker, once there is one."""
+        assert self.process
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return int(poll(lambda: children.read_text().split(), "worker")[0])
+
+    def freeze(self) -> int:
+        """Get a worker by giving it something small to do, and stop it in its tracks; returns its process id.
+
+        The next job then stays `running` for as long as a test needs.
+        """
+        self.frozen += 1
+        self.drop(f"upscale/first{self.frozen}.png", picture())
+        self.job(f"first{self.frozen}", "done")
+        pid = self.worker()
+        os.kill(pid, signal.SIGSTOP)
+        return pid
+
+
+def living(root: Path, settings: str = "") -> Iterator[Living]:
+    """Give a Living whose service, if one is left, is killed at the end."""
+    one = Living(root, settings)
+    try:
+        yield one
+    finally:
+        if one.process and one.process.poll() is None:
+            one.process.kill()
+            one.process.wait()
