@@ -62,6 +62,7 @@ class Service:
         self._untold = False
         self._devices: tuple[int, int] | None = None
         self._trouble: tuple[str, float] | None = None
+        self._stranded = False
 
     def run(self, once: bool = False) -> None:
         """Watch until stopped; with `once`, until nothing more can run. The caller holds the workspace."""
@@ -131,7 +132,7 @@ class Service:
             with self.catalog.transaction():
                 queue.put_end(self.catalog, job, "cancelled", "cancelled")
         self.tell(row, "cancelled")
-        self.file_away_ended()
+        self.file_away_if_ended(row["drop_id"])
 
     def why_paused(self) -> str | None:
         """Return why nothing new is started: PAUSE lies in the inbox, a disk is away or full; None when it goes on."""
@@ -156,11 +157,12 @@ class Service:
     def meet_disk_trouble(self, error: OSError | sqlite3.OperationalError) -> None:
         """Stop starting jobs for a while: whatever could not be written stays where it is and is tried again."""
         log.warning("%s; trying again in %d s", error, TROUBLE_S)
+        self._stranded = True
         self._trouble = (f"a disk gives trouble ({error}); trying again in a moment", time.monotonic() + TROUBLE_S)
 
     def pick_up_stranded(self) -> None:
         """Go on with jobs that disk trouble left halfway: publish what was intended, requeue what was not."""
-        if self.paused:
+        if self._trouble or not self._stranded:
             return
         for row in self.catalog.rows("select id, state from jobs where state in ('running','publishing')"):
             if row["state"] == "publishing":
@@ -168,7 +170,9 @@ class Service:
             elif not (self.running and self.running["id"] == row["id"]):
                 with self.catalog.transaction():
                     queue.put_back(self.catalog, row["id"])
-        self.file_away_ended()
+        for drop in queue.ended_drops(self.catalog):
+            publish.file_away(self.workspace, self.catalog, drop)
+        self._stranded = False
 
     # -- from the inbox to the queue ----------------------------------------------------------------------------
 
@@ -192,9 +196,9 @@ class Service:
             taken = self.taking.take_some()
             for one in taken:
                 self.tell_all(one.drop, "failed")
+                self.file_away_if_ended(one.drop)
             while self.taking.newly_waiting:
                 self.tell_all(self.taking.newly_waiting.pop(), "waiting")
-            self.file_away_ended()
             if not taken:
                 self._rest_from_looking(time.monotonic() - began)
 
@@ -214,6 +218,7 @@ class Service:
             "where jobs.state='waiting' and drops.state='claimed'"
         ):
             self.taking.reconsider(row)
+            self.file_away_if_ended(row["drop_id"])
             for failed in self.catalog.rows("select * from jobs where id=? and state='failed'", row["id"]):
                 self.tell(failed, "failed")
 
@@ -277,7 +282,7 @@ class Service:
         publish.publish(self.workspace, self.catalog, job["id"])
         made = self.catalog.rows("select path from outputs where job_id=? and role='picture' order by idx", job["id"])
         self.tell({**job, "made": [row["path"] for row in made]}, "done")
-        self.file_away_ended()
+        self.file_away_if_ended(job["drop_id"])
 
     def take_failure(self, message: dict[str, Any]) -> None:
         """Let a job wait, try it once more in a fresh worker, or end it as failed."""
@@ -295,7 +300,7 @@ class Service:
         with self.catalog.transaction():
             queue.put_end(self.catalog, job["id"], "failed", message["error"])
         self.tell({**job, "error": message["error"]}, "failed")
-        self.file_away_ended()
+        self.file_away_if_ended(job["drop_id"])
 
     def strike(self, error: WorkerLost | OutOfMemory) -> None:
         """The worker is gone: its job, if it had one, goes back with a strike, and the second strike fails it."""
@@ -309,11 +314,11 @@ class Service:
         after = self.catalog.row("select state, error from jobs where id=?", job["id"])
         assert after
         self.tell({**job, **after}, "failed" if after["state"] == "failed" else "requeued")
-        self.file_away_ended()
+        self.file_away_if_ended(job["drop_id"])
 
-    def file_away_ended(self) -> None:
-        """Move the files of drops that have ended to done/ or failed/."""
-        for drop in queue.ended_drops(self.catalog):
+    def file_away_if_ended(self, drop: str) -> None:
+        """Move the files of a drop to done/ or failed/ once its last job has ended."""
+        if queue.is_ended(self.catalog, drop):
             publish.file_away(self.workspace, self.catalog, drop)
 
     # -- the loop's own business --------------------------------------------------------------------------------
