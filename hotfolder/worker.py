@@ -26,7 +26,7 @@ from hotfolder.capabilities.base import Context, Result
 from hotfolder.catalog.store import utc_now
 from hotfolder.errors import HotfolderError, JobError, NotYet, OutOfMemory, RejectedInput
 from hotfolder.intake import language, prompts
-from hotfolder.metadata import write
+from hotfolder.metadata import read, write
 from hotfolder.metadata.facts import Facts, Source
 from hotfolder.models import entries
 from hotfolder.models.pool import ModelPool, model_hash
@@ -190,7 +190,7 @@ def stage(
         source = Source(
             name=order.image_name,
             sha256=order.image_sha256,
-            parameters=picture.text.get("parameters"),
+            parameters=read.read(order.image).parameters_text if order.image else None,
             exif=picture.exif if spec.keep_exif else None,
         )
     used = result.facts
