@@ -192,6 +192,9 @@ class Service:
             began = looked
             if self.taking.next_settles is not None:
                 self._look_at = min(self._look_at, self.taking.next_settles)
+                if self.taking.unsettled > len(self.taking.waiting):
+                    # most of what lies there will be taken then: that look is no waste
+                    self._look_not_before = min(self._look_not_before, self.taking.next_settles)
         if self.taking.settled:
             taken = self.taking.take_some()
             for one in taken:
