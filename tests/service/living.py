@@ -15,7 +15,7 @@ from PIL import Image
 
 from hotfolder import status
 from hotfolder import workspace as places
-from hotfolder.catalog import store
+from hotfolder.catalog import queue, store
 from hotfolder.status import Status
 
 ROOT = Path(__file__).parents[2]
@@ -103,12 +103,19 @@ class Living:
             return []
 
     def job(self, name: str, *states: str, deadline_s: float = 60) -> dict[str, Any]:
-        """Return the row of the youngest job of that name, once it is in one of the states (default: ended)."""
-        wanted = states or ("done", "failed", "cancelled")
+        """Return the row of the youngest job of that name, once it is in one of the states (default: ended).
+
+        Where that is an end, the files of its drop have been filed away too.
+        """
+        wanted = states or queue.ENDED
 
         def look() -> dict[str, Any] | None:
-            rows = self.rows("select * from jobs where name=? order by id desc limit 1", name)
-            return next((row for row in rows if row["state"] in wanted), None)
+            sql = "select jobs.*, drops.state drop_state from jobs join drops on drops.id=drop_id where jobs.name=?"
+            rows = self.rows(f"{sql} order by jobs.id desc limit 1", name)
+            found = [row for row in rows if row["state"] in wanted]
+            return next(
+                (row for row in found if row["drop_state"] != "claimed" or row["state"] not in queue.ENDED), None
+            )
 
         try:
             return poll(look, f"job {name} {' or '.join(wanted)}", deadline_s)
