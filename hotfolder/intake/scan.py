@@ -64,15 +64,19 @@ def signature_of(status: os.stat_result) -> Signature:
     return Signature(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
-def scan(inbox: Path) -> Iterator[Entry]:
+def scan(inbox: Path, passed_over: list[str] | None = None) -> Iterator[Entry]:
     """Yield every regular file of the inbox that is not ignored, folder by folder.
 
     Links, sockets, pipes and devices are passed over, never opened. A folder or file that vanishes or may not be
     read meanwhile is passed over too: the next scan sees what is there then.
 
+    Args:
+        passed_over: takes the paths of what somebody may wonder about, each with the reason.
+
     Raises:
         OSError: the inbox itself cannot be read.
     """
+    left: list[str] = [] if passed_over is None else passed_over
     with os.scandir(inbox):
         pass
     pending = [(str(inbox), "", 0)]
@@ -81,6 +85,9 @@ def scan(inbox: Path) -> Iterator[Entry]:
         try:
             with os.scandir(folder) as listing:
                 found = sorted(listing, key=lambda item: item.name)
+        except PermissionError:
+            left.append(f"{prefix} (may not be read)")
+            continue
         except OSError:
             continue
         for item in found:
@@ -88,8 +95,18 @@ def scan(inbox: Path) -> Iterator[Entry]:
                 status = item.stat(follow_symlinks=False)
             except OSError:
                 continue
-            if stat.S_ISDIR(status.st_mode):
-                if depth < MAX_DEPTH and not is_ignored(item.name, is_folder=True):
-                    pending.append((item.path, f"{prefix}{item.name}/", depth + 1))
-            elif stat.S_ISREG(status.st_mode) and not is_ignored(item.name):
+            is_folder = stat.S_ISDIR(status.st_mode)
+            if is_ignored(item.name, is_folder):
+                continue
+            if is_folder and depth < MAX_DEPTH:
+                pending.append((item.path, f"{prefix}{item.name}/", depth + 1))
+            elif stat.S_ISREG(status.st_mode):
                 yield Entry(prefix + item.name, signature_of(status))
+            else:
+                left.append(f"{prefix}{item.name} ({_what(status.st_mode)})")
+
+
+def _what(mode: int) -> str:
+    if stat.S_ISDIR(mode):
+        return f"more than {MAX_DEPTH} folders deep"
+    return "a link" if stat.S_ISLNK(mode) else "no plain file"

@@ -60,10 +60,11 @@ class Taking:
         Raises:
             OSError: the inbox is not there.
         """
-        entries = list(scan(self.workspace.inbox))
+        passed_over: list[str] = []
+        entries = list(scan(self.workspace.inbox, passed_over))
         self.stability.observe(entries, now)
         groups, strangers = pair(entries)
-        self.strangers = [names.display(entry.path) for entry in strangers]
+        self.strangers = [names.display(path) for path in (*(entry.path for entry in strangers), *passed_over)]
         presets = Presets(self.workspace.inbox)
         self._admitter = Admitter(self.workspace, presets, self._find_input, self.draw)
         groups = self._absorb_named_pictures(groups)
