@@ -61,7 +61,8 @@ def _pair_folder(names: dict[str, Entry], is_root: bool) -> tuple[list[Group], l
     rest = {name: entry for name, entry in names.items() if name.lower() != PRESET}
     if is_root:
         rest = {name: entry for name, entry in rest.items() if name.lower() not in PAUSE_NAMES}
-    pictures = [name for name in rest if is_picture(name)]
+    # the shorter name first: a.png.yaml belongs to a.png before it could belong to a.png.png
+    pictures = sorted(filter(is_picture, rest), key=lambda name: (len(name), name))
     by_stem: dict[str, list[str]] = defaultdict(list)
     for name in pictures:
         by_stem[stem(name)].append(name)
@@ -86,19 +87,19 @@ def _pair_folder(names: dict[str, Entry], is_root: bool) -> tuple[list[Group], l
     for name in pictures:
         if name in taken or name not in rest:
             continue
-        groups.append(_picture_group(name, rest, by_stem[stem(name)], companions[name]))
-    claimed = {entry.path for group in groups for entry in group.members.values()}
+        group = _picture_group(name, rest, by_stem[stem(name)], companions[name])
+        groups.append(group)
+        for entry in group.members.values():
+            del rest[entry.name]
     strangers = []
     for name, entry in rest.items():
-        if entry.path in claimed:
-            continue
         if name.lower().endswith(JOB_SUFFIXES):
             groups.append(Group(entry, {"job": entry}, late_for=_pictures_meant_by(name)))
         elif name.lower().endswith(".txt"):
             groups.append(Group(entry, {"prompts": entry}))
         else:
             strangers.append(entry)
-    return [group for group in groups if group.members], strangers
+    return groups, strangers
 
 
 def _picture_group(name: str, rest: dict[str, Entry], twins: list[str], companions: list[tuple[str, str]]) -> Group:
@@ -115,8 +116,6 @@ def _picture_group(name: str, rest: dict[str, Entry], twins: list[str], companio
     if len(twins) > 1 and shared and twins[0] == name:
         refusal = f"{shared[0]} could belong to {' or '.join(twins)}; name it after one, as {name}.yaml"
         members |= {f"picture{n}": rest[twin] for n, twin in enumerate(twins[1:], start=2)}
-    elif len(twins) > 1 and shared:
-        return Group(rest[twins[0]], {})
     jobs = own + shared
     if len(jobs) > 1:
         refusal = f"{' and '.join(jobs)} are both job files of {name}; keep one"
