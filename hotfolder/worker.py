@@ -6,6 +6,7 @@ folder it is told, so it can die at any instruction.
 """
 
 import ctypes
+import errno
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ import traceback
 import uuid
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -23,6 +24,7 @@ from hotfolder import __version__, atomic, images
 from hotfolder.atomic import crash_point
 from hotfolder.capabilities import CAPABILITIES
 from hotfolder.capabilities.base import Context, Result
+from hotfolder.catalog import pictures
 from hotfolder.catalog.store import utc_now
 from hotfolder.errors import HotfolderError, JobError, NotYet, OutOfMemory, RejectedInput
 from hotfolder.intake import language, prompts
@@ -34,6 +36,8 @@ from hotfolder.spec import JobSpec, Planned
 
 MAX_UNSAVED = 3
 """Finished pictures that may wait to be encoded; more would fill memory when saving is slower than making."""
+
+DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 VANISHED = "its folder in .hotfolder/work was removed while it was being worked on; drop it again"
 
@@ -103,7 +107,9 @@ def say(answers: TextIO, event: str, **content: Any) -> None:
 
 
 def verdict(error: BaseException) -> dict[str, Any]:
-    """Return `error` (a sentence) and `retryable` for an exception that ended a job."""
+    """Return `error` (a sentence) and `retryable` for an exception that ended a job; `disk_full` if that is it."""
+    if isinstance(error, OSError) and error.errno in DISK_FULL:
+        return {"error": str(error), "retryable": False, "disk_full": True}
     if type(error).__name__ in ("OutOfMemoryError", "MemoryError"):
         detail = f" ({error})" if str(error) else ""
         error = OutOfMemory(f"there was not enough memory for this job{detail}; try a smaller `size` or `factor`.")
@@ -225,22 +231,14 @@ def stage(
     job_path.write_text(text, encoding="utf-8")
     atomic.fsync_file(path)
     atomic.fsync_file(job_path)
-    row = {
+    columns = asdict(facts) | {
         "id": facts.image_id,
         "pixel_sha256": _checked(path, result),
         "format": spec.format,
-        "seed": None if facts.seed is None else str(facts.seed),
         "seed_locked": facts.seed_locked if order.model else None,
         "prompt_tokens": used.get("prompt_tokens"),
-        "parent_path": None,
-        **{
-            name: getattr(facts, name)
-            for name in (
-                "kind prompt negative_prompt width height model profile steps guidance sampler created_at".split()
-            )
-        },
-        "tags": list(spec.tags),
     }
+    row = {name: columns.get(name) for name in pictures.COLUMNS}
     return [_staged(path, index, "picture", suffix, row), _staged(job_path, index, "job", ".job.yaml", {})]
 
 
