@@ -9,6 +9,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from hotfolder import miniatures, yamlfile
 from hotfolder.errors import BadSpec, ConfigError, NotYet, Problem
+from hotfolder.models import complete
 from hotfolder.registry import did_you_mean
 from hotfolder.spec import JobSpec, Strict
 
@@ -114,16 +115,22 @@ def weights_folder(entry: ModelEntry, models: Path) -> Path:
     Face cache.
 
     Raises:
-        NotYet: they are not on this machine; the text names the model and its size.
+        NotYet: they are not on this machine, or not completely; the text names the model and its size.
     """
     if entry.packaged:
         return miniatures.path(entry.packaged)
     assert entry.repo
     hub = os.environ.get("HF_HUB_CACHE") or Path(os.environ.get("HF_HOME", "~/.cache/huggingface"), "hub")
     snapshots = Path(hub).expanduser() / f"models--{entry.repo.replace('/', '--')}" / "snapshots"
+    incomplete = None
     for folder in [models / "checkpoints" / entry.name, *sorted(snapshots.glob("*"))]:
-        if (folder / "model_index.json").is_file():
-            return folder
+        if folder.is_dir():
+            if (lacks := complete.missing(folder)) is None:
+                return folder
+            incomplete = incomplete or (folder, lacks)
+    if incomplete:
+        raise NotYet(f"the weights of {entry.name} are not complete: {incomplete[1]} is missing or cut short in "
+                     f"{incomplete[0]}")  # fmt: skip
     size = f" ({entry.bytes / 1e9:.1f} GB)" if entry.bytes else ""
     raise NotYet(
         f"the weights of {entry.name}{size} are not on this machine: put the diffusers folder of {entry.repo} "

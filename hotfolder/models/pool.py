@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from hotfolder.errors import OutOfMemory
+from hotfolder.errors import JobError, OutOfMemory
 from hotfolder.models import entries
 from hotfolder.models.families import FAMILIES, discover
 
@@ -29,15 +29,19 @@ class ModelPool:
             OutOfMemory: it does not fit.
         """
         if name != self.resident:
-            self.release()
             entry = entries.entries()[name]
             folder = entries.weights_folder(entry, self._models)
+            self.release()
             discover()
             began = time.monotonic()
             try:
                 self._family = FAMILIES[entry.family](entry, folder)
             except MemoryError as error:
                 raise OutOfMemory(f"{name} does not fit into memory") from error
+            except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:  # as diffusers complains
+                raise JobError(
+                    f"the weights of {name} in {folder} cannot be loaded ({error}); download them again"
+                ) from error
             self.load_s += time.monotonic() - began
             self.resident = name
         return self._family

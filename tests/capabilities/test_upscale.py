@@ -50,7 +50,7 @@ def published(studio: Living) -> Iterator[dict[str, dict[str, Any]]]:
     for case, (name, data, job, _) in PHOTOGRAPHS.items():
         studio.drop(f"upscale/{case}/{name}.yaml", job)
         studio.drop(f"upscale/{case}/{name}", data)
-    yield {case: studio.job(Path(name).stem) for case, (name, *_) in PHOTOGRAPHS.items()}
+    return {case: studio.job(Path(name).stem) for case, (name, *_) in PHOTOGRAPHS.items()}
 
 
 @pytest.mark.parametrize("case", PHOTOGRAPHS)

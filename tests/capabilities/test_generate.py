@@ -1,0 +1,204 @@
+"""Generating, by the path of the real weights: the sidecar's words reach the model, and the same job gives the same."""
+
+from typing import Any
+
+import pytest
+import yaml
+from PIL import Image
+
+from hotfolder import images
+from hotfolder.metadata import read
+from tests.capabilities.conftest import LATE, Early
+from tests.service.living import Living, picture, poll
+
+MOST = 2**64 - 1
+
+JOBS = {
+    "locked": "prompt: a red circle\nseed: 7\ntags: [one, two]\nnote: a remark\n",
+    "variants": "prompt: 'a {red|green|blue} __animal__'\nseed: 40\nvariants: 3\nformat: jpeg\nquality: 80\n",
+    "several": "prompt: [a house, a tree]\nseed: 3\nformat: webp\n",
+    "free": "prompt: a red circle\nvariants: 2\nsize: 32\n",
+    "odd": "prompt: x\nsize: 79x50\nseed: 1\n",
+    "most": f"prompt: x\nseed: {MOST}\nsize: 32\nvariants: 2\n",
+    "steps": "prompt: x\nsteps: 2\nguidance: 1.5\nsampler: euler\nseed: 0\nsize: 32\n",
+    "literal": "prompt: 'a \\{curly\\} __animal__'\nseed: 5\nsize: 32\n",
+}
+
+
+@pytest.fixture(scope="module")
+def made(painter: Living) -> dict[str, list[dict[str, Any]]]:
+    """Drop every job, and give the rows of the pictures that came of them."""
+    for name, text in JOBS.items():
+        painter.drop(f"generate/{name}.yaml", text)
+    for name in JOBS:
+        assert painter.job(name, deadline_s=120)["error"] is None
+    return {name: painter.images(name) for name in JOBS}
+
+
+def test_one_picture_has_all_its_facts(painter: Living, made: dict[str, list[dict[str, Any]]]) -> None:
+    (row,) = made["locked"]
+    expected = {
+        "kind": "generate", "prompt": "a red circle", "negative_prompt": None, "seed": "7", "seed_locked": 1,
+        "width": 64, "height": 48, "steps": 4, "guidance": 0.0, "sampler": "Euler", "model": "flux1-schnell",
+        "profile": "auto", "format": "png", "tags": "one, two", "parent_path": None, "caption": None,
+    }  # fmt: skip
+    assert {name: row[name] for name in expected} == expected
+    assert row["prompt_tokens"] > 3
+    path = painter.workspace.absolute(row["path"])
+    assert images.pixel_sha256(images.open_picture(path, 10**6).image) == row["pixel_sha256"]
+    found = read.read(path)
+    assert (found.image_id, found.tags) == (row["id"], ("one", "two"))
+    assert found.parameters_text and "Seed: 7" in found.parameters_text and "Size: 64x48" in found.parameters_text
+    job = painter.job("locked")
+    assert (job["model"], job["attempts"]) == ("flux1-schnell", 1) and job["run_s"] > 0
+    assert sum(row["load_s"] > 0 for row in painter.rows("select load_s from jobs where load_s is not null")) == 1, (
+        "the weights are loaded once for all jobs"
+    )
+
+
+def test_variants_take_successive_seeds_and_wildcards_their_words(made: dict[str, list[dict[str, Any]]]) -> None:
+    rows = made["variants"]
+    assert [row["seed"] for row in rows] == ["40", "41", "42"]
+    assert [row["path"].rpartition("/")[2] for row in rows] == [f"variants_0{n}.jpg" for n in (1, 2, 3)]
+    for row in rows:
+        colour, animal = row["prompt"].removeprefix("a ").split()
+        assert colour in ("red", "green", "blue") and animal in ("cat", "dog", "owl", "fox", "bear")
+    assert len({row["pixel_sha256"] for row in rows}) == 3
+
+
+def test_several_prompts_share_a_seed_so_that_they_compare(made: dict[str, list[dict[str, Any]]]) -> None:
+    rows = made["several"]
+    assert [(row["prompt"], row["seed"], row["format"]) for row in rows] == [
+        ("a house", "3", "webp"),
+        ("a tree", "3", "webp"),
+    ]
+
+
+def test_without_a_seed_each_job_has_its_own_and_says_that_it_was_drawn(made: dict[str, list[dict[str, Any]]]) -> None:
+    first, second = made["free"]
+    assert int(second["seed"]) == int(first["seed"]) + 1 < 2**32
+    assert first["seed_locked"] == second["seed_locked"] == 0
+
+
+def test_seeds_go_to_the_last_of_64_bits_and_round(made: dict[str, list[dict[str, Any]]]) -> None:
+    assert [row["seed"] for row in made["most"]] == [str(MOST), "0"]
+
+
+def test_sizes_snap_down_to_sixteen(painter: Living, made: dict[str, list[dict[str, Any]]]) -> None:
+    (row,) = made["odd"]
+    assert (row["width"], row["height"]) == (64, 48)
+    with Image.open(painter.workspace.absolute(row["path"])) as image:
+        assert image.size == (64, 48)
+
+
+def test_steps_and_guidance_are_what_the_job_says(made: dict[str, list[dict[str, Any]]]) -> None:
+    (row,) = made["steps"]
+    assert (row["steps"], row["guidance"], row["seed"]) == (2, 1.5, "0")
+
+
+def test_words_seed_and_steps_change_the_picture(made: dict[str, list[dict[str, Any]]]) -> None:
+    pixels = [row["pixel_sha256"] for rows in made.values() for row in rows]
+    assert len(set(pixels)) == len(pixels)
+
+
+@pytest.mark.parametrize(("name", "number"), [("locked", 0), ("variants", 1), ("several", 1), ("free", 1),
+                                              ("most", 0), ("steps", 0), ("literal", 0)])  # fmt: skip
+def test_a_job_file_dropped_again_gives_the_same_pixels(
+    painter: Living, made: dict[str, list[dict[str, Any]]], name: str, number: int
+) -> None:
+    row = made[name][number]
+    path = painter.workspace.absolute(row["path"])
+    beside = path.with_suffix(".job.yaml")
+    again = f"again-{name}"
+    painter.drop(f"generate/{again}.job.yaml", beside.read_bytes())
+    assert painter.job(again)["error"] is None
+    (copy,) = painter.images(again)
+    for same in ("prompt", "seed", "steps", "guidance", "width", "height", "model", "profile", "tags", "format"):
+        assert copy[same] == row[same], same
+    assert copy["pixel_sha256"] == row["pixel_sha256"]
+    assert copy["seed_locked"] == 1
+    assert read.read(path).job == yaml.safe_load(beside.read_text()), "the picture embeds the job beside it"
+
+
+def test_a_text_of_prompts_makes_one_picture_a_line(painter: Living) -> None:
+    painter.drop("generate/lines.txt", "first thing\n\n  second thing  \r\nthird thing\n")
+    for number, line in enumerate(["first thing", "second thing", "third thing"], start=1):
+        painter.job(f"lines_{number:03}", "done")
+        assert [row["prompt"] for row in painter.images(f"lines_{number:03}")] == [line]
+    assert painter.filed("lines.txt", "done")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("model: flux1-schnel\n", "line 2: no model `flux1-schnel` for generate; did you mean `flux1-schnell`?"),
+        ("model: lanczos\n", "no model `lanczos` for generate"),
+        ("model: flux1-schnell-miniature\n", "use `profile: miniature`"),
+        ("profile: fastest\n", "no profile `fastest`"),
+        ("sampler: DPM++ 2M Karras\n", "`flux1-schnell` samples with Euler only"),
+        ("negative_prompt: people\n", "`guidance` above 1"),
+        ("size: 4096\n", "up to 2048 pixels"),
+        ("seed: 18446744073709551616\n", "`seed`"),
+        ("variants: 0\n", "`variants`"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence(painter: Living, text: str, says: str) -> None:
+    name = f"wrong-{''.join(filter(str.isalnum, text))[:40]}"
+    painter.drop(f"generate/{name}.yaml", f"prompt: x\n{text}")
+    row = painter.job(name, "failed")
+    assert says in row["error"], row["error"]
+    assert row["strikes"] == 0, "what is wrong with a job is no strike against its worker"
+    assert says in painter.filed(f"{name}.yaml.error.txt", "failed").read_text()
+
+
+def test_a_negative_prompt_works_by_guidance(painter: Living) -> None:
+    text = "prompt: x\nseed: 1\nguidance: 3\nsize: 32\n"
+    painter.drop("generate/plain.yaml", text)
+    painter.drop("generate/negated.yaml", f"{text}negative_prompt: people\n")
+    for name in ("plain", "negated"):
+        assert painter.job(name)["error"] is None
+    (plain,), (negated,) = painter.images("plain"), painter.images("negated")
+    assert negated["negative_prompt"] == "people"
+    assert plain["pixel_sha256"] != negated["pixel_sha256"]
+
+
+def test_a_picture_dropped_into_generate_is_refused_kindly(painter: Living) -> None:
+    painter.drop("generate/photo.png", picture())
+    assert "makes pictures from words and takes none" in painter.job("photo", "failed")["error"]
+
+
+def test_a_job_waits_for_its_weights_and_starts_when_they_are_all_there(studio: Living, early: Early) -> None:
+    missing, incomplete, cut_short = early.rows
+    for words in ("33.7 GB", "black-forest-labs/FLUX.1-schnell", "models/checkpoints/flux1-schnell/", "miniature"):
+        assert words in str(missing["wait_reason"])
+    assert early.was_in_inbox, "its file stays in the inbox while it waits"
+    assert "not complete: transformer/*.safetensors is missing" in str(incomplete["wait_reason"])
+    assert f"not complete: {LATE} is missing or cut short" in str(cut_short["wait_reason"])
+    row = studio.job("early", "done", deadline_s=120)
+    assert row["id"] == missing["id"], "the same job, that waited"
+    assert (row["wait_reason"], row["attempts"]) == (None, 1)
+
+
+def test_progress_and_time_to_go_are_told_while_it_works(painter: Living) -> None:
+    painter.drop("generate/long.yaml", "prompt: x\nsteps: 24\nvariants: 2\nsize: 64\nseed: 1\n")
+    seen = []
+
+    def look() -> bool:
+        now = painter.status()
+        if now.job and now.job["name"] == "long" and now.progress and now.progress not in seen:
+            seen.append(now.progress)
+            assert now.progress["pictures"] == 2 and now.progress["of"] == 24
+            assert now.model == "flux1-schnell"
+            if now.eta_s is not None:
+                times.append(now.eta_s)
+        return bool(painter.rows("select 1 from jobs where name='long' and state='done'"))
+
+    times: list[float] = []
+    poll(look, "end of the long job", 120)
+    assert len(seen) >= 2
+    walked = [(step["picture"], step["step"]) for step in seen]
+    assert walked == sorted(walked)
+    assert times and times[-1] <= max(times), "time to go is told, and shrinks"
+    run_s = painter.job("long")["run_s"]
+    assert all(0 <= eta <= 3 * run_s for eta in times), f"{times} of {run_s} s"
+    poll(lambda: painter.status().job is None and painter.status().progress == {}, "end of progress", 10)
