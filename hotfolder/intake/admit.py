@@ -1,7 +1,7 @@
 """From a settled group of files to the jobs it asks for: ready, waiting with a reason, or refused with one."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -233,18 +233,29 @@ class Admitter:
         if spec.image_sha256 and (path := self.find_input(spec.image_sha256)):
             return None, path
         if spec.image:
+            own = {self.workspace.inbox / entry.path: role for role, entry in group.members.items()}
             try:
-                path = self.workspace.locate(spec.image, beside=self.workspace.inbox / group.folder)
+                path = self.named_picture(spec.image, self.workspace.inbox / group.folder, own)
             except ConfigError as error:
                 raise BadSpec([Problem(group.primary.name, None, "image", str(error))]) from None
-            if path is None:
-                raise NotYet(f"waits for the picture `{names.display(spec.image)}`, which is not there")
-            own = next(
-                (role for role, entry in group.members.items() if self.workspace.inbox / entry.path == path), None
-            )
-            return (own, None) if own else (None, path)
+            return (own[path], None) if path in own else (None, path)
         sub = self.workspace.done / group.folder
         return None, next((sub / name for name in group.late_for if (sub / name).is_file()), None)
+
+    def named_picture(self, name: str, beside: Path, own: Collection[Path] = ()) -> Path:
+        """Return the file that a job names. One in the inbox has to be among its `own`: others may not be complete,
+        and go their own way to done/, where this finds them then.
+
+        Raises:
+            NotYet: it is not there.
+            ConfigError: it can never be.
+        """
+        path = self.workspace.locate(name, beside)
+        if path is None:
+            raise NotYet(f"waits for the picture `{names.display(name)}`, which is not there")
+        if path.is_relative_to(self.workspace.inbox) and path not in own:
+            raise NotYet(f"waits for the picture `{names.display(name)}`, which is still on its way through the inbox")
+        return path
 
 
 def _placed(problem: Problem, layers: list[Document]) -> Problem:

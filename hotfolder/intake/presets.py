@@ -52,7 +52,7 @@ class Presets:
                 continue
             layers.append(document)
             name = step or name
-            kind = _kind(document.values["kind"]) if "kind" in document.values else kind
+            kind = kind if (word := document.values.get("kind")) is None else _kind(word)
         return HotFolder(name, kind, tuple(layers), intake_keys(layers))
 
     def _document(self, folder: str) -> Document | None:

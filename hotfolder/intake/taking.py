@@ -16,6 +16,7 @@ from hotfolder.intake.pairing import Group, is_picture, pair
 from hotfolder.intake.presets import Presets
 from hotfolder.intake.scan import Entry, scan
 from hotfolder.intake.stability import Stability, is_being_written
+from hotfolder.intake.words import KEY_ALIASES
 from hotfolder.spec import JobSpec
 from hotfolder.workspace import Workspace
 
@@ -107,9 +108,8 @@ class Taking:
             path = self.workspace.absolute(job["source_path"]) if job["source_path"] else None
             if not (path and path.is_file()):
                 path = self._named_picture(job, spec)
-            if (spec.image or job["source_path"]) and path is None:
-                wanted = names.display(spec.image or job["source_path"])
-                raise NotYet(f"waits for the picture `{wanted}`, which is not there")
+            if job["source_path"] and path is None:
+                raise NotYet(f"waits for the picture `{names.display(job['source_path'])}`, which is not there")
             draft = self._admitter.complete(Draft(job["name"], spec, source=path), path, job["name"])
         except NotYet as reason:
             draft = Draft(job["name"], spec, wait=str(reason))
@@ -126,7 +126,7 @@ class Taking:
         drop = self.catalog.row("select files from drops where id=?", job["drop_id"])
         assert drop
         origin = self.workspace.inbox / queue.files_of(drop)[0]["origin"]
-        return self.workspace.locate(spec.image, beside=origin.parent) if spec.image else None
+        return self._admitter.named_picture(spec.image, origin.parent) if spec.image else None
 
     def cancel_waiting(self, job: dict[str, Any]) -> None:
         """Take a drop that waits in the inbox and end its jobs as cancelled."""
@@ -155,7 +155,8 @@ class Taking:
 
     def _absorb_named_pictures(self, groups: list[Group]) -> list[Group]:
         """A picture in the inbox that a job file names belongs to that job, and is no job of its own."""
-        pictures = {group.primary.path: group for group in groups if set(group.members) == {"picture"}}
+        alone = {"picture", "caption", "history"}
+        pictures = {group.primary.path: group for group in groups if "picture" in group.members.keys() <= alone}
         taken: set[str] = set()
         result = []
         for group in groups:
@@ -165,7 +166,8 @@ class Taking:
             members = dict(group.members)
             for path in self._names_pictures(group.members["job"]):
                 if path in pictures and path not in taken:
-                    members[f"input{len(taken)}"] = pictures[path].primary
+                    for role, entry in pictures[path].members.items():
+                        members[f"{role} {len(taken)}"] = entry
                     taken.add(path)
             result.append(replace(group, members=members))
         return [group for group in result if not ("picture" in group.members and group.primary.path in taken)]
@@ -179,7 +181,8 @@ class Taking:
             return []
         found = []
         for document in documents:
-            value = document.values.get("image")
+            named = [value for key, value in document.values.items() if KEY_ALIASES.get(key, key) == "image"]
+            value = named[0] if named else None
             if isinstance(value, str) and is_picture(value):
                 try:
                     path = self.workspace.locate(value, beside=self._path(job).parent)
