@@ -3,6 +3,7 @@
 `Service.run` is the way of a file, read from top to bottom.
 """
 
+import contextlib
 import json
 import logging
 import random
@@ -63,6 +64,7 @@ class Service:
         self._devices: tuple[int, int] | None = None
         self._trouble: tuple[str, float] | None = None
         self._stranded = False
+        self._filed = False
 
     def run(self, once: bool = False) -> None:
         """Watch until stopped; with `once`, until nothing more can run. The caller holds the workspace."""
@@ -78,13 +80,16 @@ class Service:
                     self.hear_worker()
                     self.pick_up_stranded()
                     self.start_next()
-                    self.tell_now(watch)
                 except (OSError, sqlite3.OperationalError) as error:
                     self.meet_disk_trouble(error)
+                self.tell_now(watch)
                 if once and self.is_drained():
                     break
                 self.rest()
-            self.finish_running()
+            try:
+                self.finish_running()
+            except (OSError, sqlite3.OperationalError) as error:
+                log.warning("%s; the next start goes on from here", error)
         self.let_worker_go()
         self.tell_now(None)
         self.catalog.close()
@@ -158,7 +163,8 @@ class Service:
         """Stop starting jobs for a while: whatever could not be written stays where it is and is tried again."""
         log.warning("%s; trying again in %d s", error, TROUBLE_S)
         self._stranded = True
-        self._trouble = (f"a disk gives trouble ({error}); trying again in a moment", time.monotonic() + TROUBLE_S)
+        self.paused = f"a disk gives trouble ({error}); trying again in a moment"
+        self._trouble = (self.paused, time.monotonic() + TROUBLE_S)
 
     def pick_up_stranded(self) -> None:
         """Go on with jobs that disk trouble left halfway: publish what was intended, requeue what was not."""
@@ -288,12 +294,19 @@ class Service:
         self.file_away_if_ended(job["drop_id"])
 
     def take_failure(self, message: dict[str, Any]) -> None:
-        """Let a job wait, try it once more in a fresh worker, or end it as failed."""
+        """Let a job wait, put it back until its disk has room, try it in a fresh worker, or end it as failed."""
         job, self.running = self.running, None
         assert job
         if message["waits"]:
             with self.catalog.transaction():
                 queue.put_waiting(self.catalog, job["id"], message["error"])
+            return
+        if message.get("disk_full"):
+            # first of all room for the catalog, if they share the disk
+            shutil.rmtree(publish.job_folder(self.workspace, job), ignore_errors=True)
+            with self.catalog.transaction():
+                queue.put_back(self.catalog, job["id"])
+            self.meet_disk_trouble(OSError(message["error"]))
             return
         if message["retryable"]:
             self.let_worker_go()
@@ -323,6 +336,7 @@ class Service:
         """Move the files of a drop to done/ or failed/ once its last job has ended."""
         if queue.is_ended(self.catalog, drop):
             publish.file_away(self.workspace, self.catalog, drop)
+            self._filed = True
 
     # -- the loop's own business --------------------------------------------------------------------------------
 
@@ -330,8 +344,12 @@ class Service:
         """Say whether nothing runs, nothing can run, and nothing is settling."""
         if self.running or self.taking.settled or self.taking.unsettled:
             return False
-        queued = self.catalog.row("select 1 from jobs where state='queued' limit 1")
-        return self.paused is not None or queued is None
+        if self.paused is not None:
+            return True
+        if self._filed and self.catalog.row("select 1 from jobs where state='waiting' limit 1"):
+            self._filed, self._look_at = False, 0.0  # what waits may have waited for what is in done/ or outbox now
+            return False
+        return self.catalog.row("select 1 from jobs where state='queued' limit 1") is None
 
     def rest(self) -> None:
         """Sleep until something rings or is due."""
@@ -389,5 +407,6 @@ class Service:
             "not_taken": self.taking.strangers[:100],
         }
         part = self.workspace.now.with_suffix(".part")
-        part.write_text(json.dumps(now), encoding="utf-8")
-        part.replace(self.workspace.now)
+        with contextlib.suppress(OSError):  # on a full disk `status` is old for a while; the terminal has the reason
+            part.write_text(json.dumps(now), encoding="utf-8")
+            part.replace(self.workspace.now)
