@@ -44,6 +44,7 @@ class Bench:
         (root / "hotfolder.yaml").write_text(settings)
         self.workspace = places.open_workspace(root)
         self.inbox = self.workspace.inbox
+        self.errors: list[BaseException] = []
 
     def put(self, name: str | bytes, data: bytes | str | None = None) -> bytes:
         """Drop a file into the inbox; without data it is a new picture. Returns its bytes."""
@@ -61,32 +62,35 @@ class Bench:
     def living(self) -> Iterator[None]:
         """Run a service in a thread for the length of a `with` block; what it raises is raised here."""
         services: list[Service] = []
-        errors: list[BaseException] = []
+        self.errors.clear()
 
         def serve() -> None:
             try:
                 services.append(Service(self.workspace))
                 services[0].run()
             except BaseException as error:
-                errors.append(error)
+                self.errors.append(error)
 
         thread = threading.Thread(target=serve)
         thread.start()
         try:
-            self.until(lambda: bool(services or errors))
+            self.until(lambda: bool(services))
             yield
         finally:
             control.ask(self.workspace, control.Command("stop"))
             thread.join(PATIENCE_S)
-        if errors:
-            raise errors[0]
+        if self.errors:
+            raise self.errors[0]
         assert not thread.is_alive()
 
     def until(self, holds: Callable[[], Any]) -> None:
         """Return as soon as something holds."""
         end = time.monotonic() + PATIENCE_S
         while not holds():
-            assert time.monotonic() < end, f"still not so: {[tuple(job.values()) for job in self.jobs()]}"
+            if self.errors:
+                raise self.errors[0]
+            states = [(job["name"], job["state"], (job["error"] or "")[:80]) for job in self.jobs()]
+            assert time.monotonic() < end, f"still not so: {states}"
             time.sleep(0.02)  # between two looks at a condition
 
     # -- what came of it ----------------------------------------------------------------------------------------

@@ -59,8 +59,9 @@ class Story:
         bench.put("patient/folder.yaml", "kind: upscale\nsidecar_wait_s: 600\n")
         bench.put("hurried/folder.yaml", "kind: upscale\nsidecar_wait_s: 0.2\n")
         (bench.inbox / "linked/folder.yaml").symlink_to(bench.inbox / "patient/folder.yaml")
-        for name in ("root.png", "mystery/a.png", "strict/s.png", "broken/b.png", "unreadable/u.png", "wrong/w.png",
-                     "linked/l.png", "upscale/lone.mask.png", "upscale/late.png", "patient/p.png", "hurried/h.png"):  # fmt: skip
+        for folder in ("", "mystery/a", "strict/s", "broken/b", "unreadable/u", "wrong/w", "linked/l", "upscale/late"):
+            bench.put(f"{folder or 'root'}.png")
+        for name in ("upscale/lone.mask.png", "patient/p.png", "hurried/h.png"):
             bench.put(name)
         for name in ("empty", "withdrawn", "cancelled"):
             bench.put(f"upscale/{name}.png", b"")
