@@ -13,7 +13,7 @@ from typing import Any
 
 from PIL import Image
 
-from hotfolder import atomic, images
+from hotfolder import atomic, images, names
 from hotfolder.catalog import pictures, queue
 from hotfolder.catalog.queue import NewJob
 from hotfolder.catalog.store import Catalog, utc_now
@@ -41,7 +41,8 @@ def rebuild(workspace: Workspace) -> tuple[int, int]:
         for path in _files(workspace.root / state)
     )
     made = 0
-    for path in _files(workspace.outbox):
+    # where a picture was copied, the one that still lies beside its job file is the one that was made
+    for path in sorted(_files(workspace.outbox), key=lambda path: not path.with_suffix(".job.yaml").is_file()):
         if path.suffix.lower() in SUFFIXES:
             made += _put_picture(workspace, catalog, path)
     _give_back_unfinished(workspace)
@@ -66,7 +67,7 @@ def _put_input(workspace: Workspace, catalog: Catalog, path: Path, state: str) -
         "sha256": atomic.sha256_of(path),
         "path": path.relative_to(workspace.root).as_posix(),
     }
-    reason = path.with_name(f"{path.name}.error.txt")
+    reason = path.with_name(names.reason_name(path.name))
     error = reason.read_text(encoding="utf-8", errors="replace") if reason.is_file() else None
     kind = relative.parts[0] if len(relative.parts) > 1 else "unknown"
     job = NewJob(path.stem, kind, 0, "{}", "[]", "", None, state, error=error)
@@ -86,10 +87,24 @@ def _put_picture(workspace: Workspace, catalog: Catalog, path: Path) -> bool:
         return False
     relative = workspace.relative(path)
     facts = facts_of(found, image, path)
+    facts["parent_path"] = _input_of(catalog, found.job or {})
     output = {"path": relative, "sha256": atomic.sha256_of(path), "job_id": None}
-    with catalog.transaction():
-        pictures.put_image(catalog, facts, output, utc_now())
+    try:
+        with catalog.transaction():
+            pictures.put_image(catalog, facts, output, utc_now())
+    except sqlite3.IntegrityError:  # a copy of a picture that has its row
+        return False
     return True
+
+
+def _input_of(catalog: Catalog, job: dict[str, Any]) -> str | None:
+    """Return where the picture that a job worked on lies; by its hash, since another may have its name by now."""
+    sha256 = job.get("image_sha256")
+    for row in catalog.rows("select files from drops where files like ?", f"%{sha256}%") if sha256 else ():
+        for file in queue.files_of(row):
+            if file["sha256"] == sha256:
+                return str(file["path"])
+    return job.get("image")
 
 
 def facts_of(found: read.Found, image: Image.Image, path: Path) -> dict[str, Any]:
@@ -104,8 +119,8 @@ def facts_of(found: read.Found, image: Image.Image, path: Path) -> dict[str, Any
         "format": formats.get(path.suffix.lower(), path.suffix.lower()[1:]),
         "caption": found.caption if found.record.get("caption") else None,
         "tags": list(found.tags),
+        "seed_locked": found.record.get("seed_locked") if "seed" in found.record else None,
         "rating": found.rating,
-        "parent_path": (found.job or {}).get("image"),
     }
 
 
