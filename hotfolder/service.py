@@ -355,13 +355,12 @@ class Service:
         """Sleep until something rings or is due."""
         if self.taking.settled:
             return
-        due = [max(self._look_at, self._look_not_before) - time.monotonic()]
+        looks_at = self._trouble[1] if self._trouble else max(self._look_at, self._look_not_before)
+        due = [looks_at - time.monotonic()]
         if self._untold:
             due.append(self._told_at + TELL_S - time.monotonic())
         if self.running:
             due.append(self.heard_at + self.workspace.settings.job_timeout_s - time.monotonic())
-        if self._trouble:
-            due = [self._trouble[1] - time.monotonic()]
         self._bell.wait(max(0.0, min(due)))
 
     def finish_running(self) -> None:
