@@ -71,6 +71,11 @@ class _Commands(click.Group):
         make = super().command(*args, **named)
         return lambda function: make(_shared(function))
 
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands with their whole sentence; click would cut it off."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self.commands[name].get_short_help_str(200)) for name in sorted(self.commands)])
+
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__)
@@ -249,7 +254,8 @@ def rebuild() -> None:
     places.make_private(workspace)
     with places.hold(workspace):
         made, inputs = remake.rebuild(workspace)
-    click.echo(f"The catalog has {made} pictures and {inputs} dropped files again.")
+    counted = [f"{n} {what}{'s' * (n != 1)}" for n, what in ((made, "picture"), (inputs, "dropped file"))]
+    click.echo(f"The catalog has {' and '.join(counted)} again.")
 
 
 @commands.command()
