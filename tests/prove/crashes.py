@@ -1,22 +1,24 @@
 """One run for each step of the protocol: killed there, checked, killed again during recovery in half of the runs,
 then finished and checked once more."""
 
+import os
 import random
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
 from tests.prove.trial import Trial, crash_points
 
-OTHER_DEVICE = Path("/dev/shm")  # noqa: S108 - a second device is what the step is about
+OTHER_DEVICE = Path("/dev/shm")
 RECOVERY = {"recover_given_back": "claim_flushed", "recover_requeued": "run_started", "recover_published": "intended"}
 """Steps of the recovery itself, each with a step at which the service dies first so that there is something to do."""
 ONCE_ONLY = {"claim_intent", "claim_folders", "claim_flushed", "claim_committed", "recover_requeued",
              "recover_published"}  # fmt: skip
 
 
-def crash_run(folder: Path, point: str, seed: int) -> int:
-    """Kill at `point` and prove recovery; returns the number of SIGKILLs that struck.
+def crash_run(folder: Path, point: str, seed: int, planted: str = "", count: int | None = None) -> int:
+    """Kill at the `count`-th passing of `point` and prove recovery; returns the number of SIGKILLs that struck.
 
     Raises:
         AssertionError: a promise was broken, or the step was never reached.
@@ -25,16 +27,16 @@ def crash_run(folder: Path, point: str, seed: int) -> int:
     needs_device = point == "claim_copied"
     inbox = Path(tempfile.mkdtemp(dir=OTHER_DEVICE)) if needs_device else None
     try:
-        trial = Trial(folder, seed, inbox)
+        trial = Trial(folder, seed, inbox, planted=planted)
         trial.drop(6)
-        count = 1 if point in ONCE_ONLY or point in RECOVERY else chance.randint(1, 3)
+        count = count or (1 if point in ONCE_ONLY or point in RECOVERY else chance.randint(1, 3))
         if first := RECOVERY.get(point):
             _kill_service_at(trial, first)
             trial.check_always()
         if point == "reason_written":
             trial.drop(1)
             count = 1
-            _drop_broken(trial)
+            trial.drop_broken_alone()
         process = trial.start(point, count)
         assert trial.wait_for_death(process), f"{point} was never reached (seed {seed})"
         trial.check_always()
@@ -52,15 +54,8 @@ def crash_run(folder: Path, point: str, seed: int) -> int:
             shutil.rmtree(inbox)
 
 
-def _drop_broken(trial: Trial) -> None:
-    trial._write(trial.workspace.inbox / "upscale" / "broken.yaml", b"factr: 1\n", "failed", 0)
-
-
 def _kill_service_at(trial: Trial, point: str) -> None:
     """Let the service itself die at a step; steps in the worker are survived by the service, so both are killed."""
-    import os
-    import signal
-
     process = trial.start(point, 1, once=False)
     if point == "run_started":
         while (trial.root / ".hotfolder" / "die").exists() and process.poll() is None:

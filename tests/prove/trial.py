@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from hotfolder import verify
 from hotfolder import workspace as places
 
 ROOT = Path(__file__).parents[2]
+PLANTED = Path(__file__).parent / "planted"
+SORTS = ["plain", "plain", "sidecar", "broken", "deep", "several", "same name"]
 RULE_OF_FIVE = "was ended"
 STRIKES = "It was tried 2 times"
 
@@ -48,51 +51,75 @@ class Expected:
     pictures: int
 
 
+def wait_until(condition: Callable[[], object], what: str, timeout_s: float = 30) -> None:
+    """Wait for something to be so; fails with `what` when it does not come to be."""
+    until = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < until, f"{what} within {timeout_s:g} s"
+        time.sleep(0.02)
+
+
 @dataclass
 class Trial:
-    """A scratch workspace. `seed` decides everything that is random here."""
+    """A scratch workspace. `seed` decides everything that is random here.
+
+    `settings` is added to hotfolder.yaml; `planted` names what sitecustomize plants into the processes (planted/).
+    """
 
     root: Path
     seed: int
     inbox: Path | None = None
+    outbox: Path | None = None
+    settings: str = ""
+    planted: str = ""
     expected: dict[str, Expected] = field(default_factory=dict)
     kills: int = 0
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
         self.workspace = places.init(self.root)
-        text = "settle_s: 0.05\nrescan_s: 0.5\nstop_grace_s: 5\n"
-        if self.inbox:
-            text += f"inbox: {self.inbox}\n"
-            (self.inbox / "upscale").mkdir(parents=True)
-        (self.root / "hotfolder.yaml").write_text(text)
+        text = {"settle_s": "0.05", "rescan_s": "0.5", "stop_grace_s": "5"}
+        text |= dict(line.split(": ", 1) for line in self.settings.splitlines())
+        for name in ("inbox", "outbox"):
+            if place := getattr(self, name):
+                text[name] = place
+        (self.root / "hotfolder.yaml").write_text("".join(f"{key}: {value}\n" for key, value in text.items()))
         self.workspace = places.open_workspace(self.root)
+        (self.workspace.inbox / "upscale").mkdir(parents=True, exist_ok=True)
         places.make_private(self.workspace)
 
-    def drop(self, count: int) -> None:
+    def drop(self, count: int, sorts: list[str] = SORTS) -> None:
         """Drop `count` drops of mixed sorts into inbox/upscale."""
         hot = self.workspace.inbox / "upscale"
         for _ in range(count):
             number = len(self.expected)
-            sort = self.random.choice(["plain", "plain", "sidecar", "broken", "deep", "several", "same name"])
+            sort = self.random.choice(sorts)
             folder = hot / f"tree{number % 3}" if sort == "deep" else hot
             name = "again.png" if sort == "same name" and not (hot / "again.png").exists() else f"p{number:05}.png"
             folder.mkdir(exist_ok=True)
-            picture = self._picture(number)
+            picture = self.picture(number)
             if sort == "broken":
-                self._write(folder / f"{name}.yaml", f"factr: {number}.5\n".encode(), "failed", 0)
-                self._write(folder / name, picture, "failed", 0)
+                job, ends_in, pictures = f"factr: {number}.5\n", "failed", 0
             elif sort == "sidecar":
-                self._write(folder / f"{name}.yaml", f"factor: 2\nnote: n{number}\n".encode(), "done", 0)
-                self._write(folder / name, picture, "done", 1)
+                job, ends_in, pictures = f"factor: 2\nnote: n{number}\n", "done", 1
             elif sort == "several":
-                text = f"factor: 2\nnote: n{number}\n---\nfactor: 0.5\nformat: jpeg\nnote: n{number}\n"
-                self._write(folder / f"{name}.yaml", text.encode(), "done", 0)
-                self._write(folder / name, picture, "done", 2)
+                job, ends_in, pictures = f"factor: 2\nnote: n{number}\n---\nfactor: 0.5\nformat: jpeg\n", "done", 2
             else:
-                self._write(folder / name, picture, "done", 1)
+                job, ends_in, pictures = "", "done", 1
+            files = [(folder / name, picture, ends_in, pictures)]
+            if job:
+                files.append((folder / f"{name}.yaml", f"{job}# {number}\n".encode(), ends_in, 0))
+            self._write(files)
 
-    def _picture(self, number: int) -> bytes:
+    def drop_broken_alone(self) -> None:
+        """Drop a job file that can never run and belongs to no picture."""
+        self._write([(self.workspace.inbox / "upscale" / "broken.yaml", b"factr: 1\n", "failed", 0)])
+
+    def expect(self, name: str, data: bytes, ends_in: str = "done", pictures: int = 1) -> None:
+        """Expect what a test itself writes into the inbox."""
+        self.expected[digest(data)] = Expected(name, ends_in, pictures)
+
+    def picture(self, number: int) -> bytes:
         path = self.root / ".picture.png"
         image = Image.new("RGB", (16, 12), tuple(self.random.randrange(256) for _ in range(3)))
         image.putpixel((0, 0), (number % 256, number // 256 % 256, self.random.randrange(256)))
@@ -101,28 +128,27 @@ class Trial:
         path.unlink()
         return data + b"#%d" % number
 
-    def _write(self, path: Path, data: bytes, ends_in: str, pictures: int) -> None:
-        part = path.with_name(f".{path.name}.part")
-        part.write_bytes(data)
-        part.rename(path)
-        self.expected[digest(data)] = Expected(path.name, ends_in, pictures)
+    def _write(self, files: list[tuple[Path, bytes, str, int]]) -> None:
+        """Write files under names that are passed over, then show them all at once: a pair is dropped as a pair."""
+        for path, data, ends_in, pictures in files:
+            path.with_name(f".{path.name}.part").write_bytes(data)
+            self.expect(path.name, data, ends_in, pictures)
+        for path, *_ in files:
+            path.with_name(f".{path.name}.part").rename(path)
 
-    def start(self, point: str | None = None, count: int = 1, *, once: bool = True) -> subprocess.Popen[bytes]:
-        """Start hotfolder, to be killed at a marked step if one is named."""
+    def start(
+        self, point: str | None = None, count: int = 1, *, once: bool = True, before: tuple[str, ...] = ()
+    ) -> subprocess.Popen[bytes]:
+        """Start hotfolder, to be killed at a marked step if one is named; `before` is a command that runs it."""
         environment = dict(os.environ)
+        if self.planted:
+            environment |= {"PROVE_PLANTED": self.planted, "PYTHONPATH": f"{PLANTED}{os.pathsep}{ROOT}"}
         if point:
             token = self.root / ".hotfolder" / "die"
             token.write_text("once")
             environment["HOTFOLDER_CRASH_AT"] = f"{point}:{count}:{token}"
-        command = [
-            sys.executable,
-            "-m",
-            "hotfolder",
-            "--workspace",
-            str(self.root),
-            "run",
-            *(["--once"] if once else []),
-        ]
+        command = [*before, sys.executable, "-m", "hotfolder", "--workspace", str(self.root), "run"]
+        command += ["--once"] if once else []
         return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=ROOT)
 
     def finish(self, timeout_s: float = 120) -> None:
@@ -140,7 +166,7 @@ class Trial:
                 return
 
     def wait_for_death(self, process: subprocess.Popen[bytes], timeout_s: float = 60) -> bool:
-        """Wait for a process told to die; says whether SIGKILL ended it (a worker that dies leaves its service alive)."""
+        """Wait for a process told to die; says whether SIGKILL ended it, or its worker."""
         _, errors = process.communicate(timeout=timeout_s)
         died = process.returncode == -signal.SIGKILL
         worker_died = not (self.root / ".hotfolder" / "die").exists()
@@ -164,9 +190,8 @@ class Trial:
         outputs = self.rows("select path, sha256, published from outputs")
         known = {row["path"]: row["sha256"] for row in outputs}
         for path in self._files(self.workspace.outbox):
-            if path.suffix in (".png", ".jpg"):
-                Image.open(path).load()
             relative = self.workspace.relative(path)
+            assert path.suffix not in (".png", ".jpg") or _is_whole(path), f"{relative} is a torn picture"
             assert known.get(relative) == digest(path.read_bytes()), f"{relative} is not what was intended"
         for row in self.rows("pragma integrity_check"):
             assert row["integrity_check"] == "ok", row
@@ -211,7 +236,7 @@ class Trial:
     def rows(self, sql: str, *values: object) -> list[dict[str, object]]:
         if not self.workspace.catalog.exists():
             return []
-        connection = sqlite3.connect(self.workspace.catalog)
+        connection = sqlite3.connect(f"{self.workspace.catalog.as_uri()}?mode=ro", uri=True)
         connection.row_factory = sqlite3.Row
         try:
             return [dict(row) for row in connection.execute(sql, values)]
@@ -227,28 +252,18 @@ class Trial:
         states = self.rows("select state, count(*) n, max(error) error from jobs group by state")
         return f"seed {self.seed}, {self.root}: {states}"
 
-    def random_kills(self, kills: int, longest_s: float = 1.5) -> None:
-        """Start the service again and again and kill it, its worker, or both, at random moments."""
-        while self.kills < kills:
-            process = self.start(once=False)
-            time.sleep(self.random.uniform(0.02, longest_s))  # the moment of the kill, not a wait for something
-            victims = self.random.choice([[process.pid], _workers(process.pid), [process.pid, *_workers(process.pid)]])
-            for pid in victims:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                    self.kills += 1
-                except ProcessLookupError:
-                    pass
-            if process.pid not in victims and self.random.random() < 0.5:
-                time.sleep(self.random.uniform(0.02, longest_s))
-            process.kill()
-            process.wait()
-            self.kills += process.pid not in victims
-            self.check_always()
 
-
-def _workers(pid: int) -> list[int]:
+def workers_of(pid: int) -> list[int]:
+    """Return the processes that a service has started."""
     try:
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except (FileNotFoundError, ProcessLookupError):
         return []
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        Image.open(path).load()
+    except OSError:
+        return False
+    return True
