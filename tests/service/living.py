@@ -28,7 +28,7 @@ def poll(look: Callable[[], T | None], what: str, deadline_s: float = 60) -> T:
     until = time.monotonic() + deadline_s
     while not (found := look()):
         assert time.monotonic() < until, f"in {deadline_s:g} s there was no {what}"
-        time.sleep(0.02)
+        time.sleep(0.03)
     return found
 
 
