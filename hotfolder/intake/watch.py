@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +18,12 @@ from watchdog.events import (
 )
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
+
+if sys.platform == "linux":
+    from watchdog.observers.inotify_move_event_grouper import InotifyMoveEventGrouper
+
+    # It holds every event back for half a second after a file has left a folder, to pair the two halves of a rename.
+    InotifyMoveEventGrouper.delay = 0.0
 
 # Files that are renamed in or hard-linked arrive as "created" alone; opening and reading would only fill the queue.
 EVENTS: list[type[FileSystemEvent]] = [
