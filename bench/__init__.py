@@ -1,0 +1,1 @@
+"""What hotfolder costs around the models."""
