@@ -2,12 +2,12 @@
 
 import os
 import platform
+import re
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
 INTRO = """# What was proved
 
 `make prove` plays what may go wrong on real processes, with real SIGKILLs, and checks from outside what hotfolder
@@ -16,9 +16,9 @@ once, whole, and is recorded; files and catalog agree. What is expected is kept 
 after each kill, before recovery, and once more when all is quiet.
 
 Planted faults show that the proof can fail: each is a careless change to one step of the protocol, and is noticed with
-the right words. Killing leaves the system's memory intact, so it cannot miss a forgotten flush; the order of flushes is
-therefore read from a trace of the system calls (strace), and leaving one out is noticed there. What this does not show:
-disks that lie about a flush.
+the right words. A kill leaves the system's memory intact and so never shows a forgotten flush: the order of flushes is
+read from a trace of the system calls (strace), and leaving one out is noticed there. What all this does not show: what
+a disk does that lies about a flush.
 """
 
 
@@ -48,10 +48,21 @@ def table(rows: list[Row]) -> str:
         goal = "" if row.goal is None else f"{row.goal}"
         cells.append((row.part if row.part != part else "", row.what, f"{row.value:,}", goal))
         part = row.part
-    widths = [max(len(line[column]) for line in cells) for column in range(4)]
-    aligned = [f"| {a:{widths[0]}} | {b:{widths[1]}} | {c:>{widths[2]}} | {d:>{widths[3]}} |" for a, b, c, d in cells]
-    rule = f"|{'-' * (widths[0] + 2)}|{'-' * (widths[1] + 2)}|{'-' * (widths[2] + 1)}:|{'-' * (widths[3] + 1)}:|"
-    return "\n".join([aligned[0], rule, *aligned[1:]])
+    if len({row.part for row in rows}) == 1:
+        return _aligned([line[1:] for line in cells])
+    return _aligned(cells)
+
+
+def _aligned(cells: Sequence[Sequence[str]]) -> str:
+    """Return the lines as a table whose last two columns are numbers."""
+    columns = range(len(cells[0]))
+    widths = [max(len(line[column]) for line in cells) for column in columns]
+    signs = ["<" if column < len(cells[0]) - 2 else ">" for column in columns]
+    lines = [" | ".join(f"{line[n]:{signs[n]}{widths[n]}}" for n in columns) for line in cells]
+    rule = "|".join(
+        "-" * (widths[n] + (2 if signs[n] == "<" else 1)) + ("" if signs[n] == "<" else ":") for n in columns
+    )
+    return "\n".join([f"| {lines[0]} |", f"|{rule}|", *(f"| {line} |" for line in lines[1:])])
 
 
 def machine(command: str, seed: int | None, took_s: float) -> list[str]:
@@ -62,12 +73,16 @@ def machine(command: str, seed: int | None, took_s: float) -> list[str]:
     versions = f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
     return [
         f"- Command: {head}",
-        f"- Date: {datetime.now(UTC):%Y-%m-%d}, {took_s / 60:.0f} minutes",
+        f"- Date: {datetime.now(UTC):%Y-%m-%d}, {took_s:.0f} s",
         f"- Machine: {system}{load}; {versions}",
     ]
 
 
-def markdown(rows: list[Row], facts: list[str], failures: list[str]) -> str:
-    """Return docs/proof.md."""
-    failed = ["", "## Failures", "", *(f"- {failure}" for failure in failures)] if failures else []
-    return "\n".join([INTRO, *facts, "", table(rows), *failed]) + "\n"
+def updated(text: str, rows: list[Row], facts: list[str]) -> str:
+    """Return docs/proof.md with the sections of these rows' parts replaced or added; other parts stay as they were."""
+    old = re.split(r"^## ", text, flags=re.MULTILINE)[1:]
+    sections = {section.partition("\n")[0]: section for section in old}
+    for part in dict.fromkeys(row.part for row in rows):
+        mine = [row for row in rows if row.part == part]
+        sections[part] = "\n".join([part, "", *facts, "", table(mine), "", ""])
+    return INTRO + "\n" + "".join(f"## {section.rstrip()}\n\n" for section in sections.values()).rstrip() + "\n"

@@ -1,7 +1,6 @@
 """`make prove`: the long proof that no crash loses or repeats a job, and that the proof itself can fail.
 
-Every part prints what it found; the table at the end can be written to docs/proof.md (--write). A failure names its
-seed and the command that plays it again.
+Its figures can be written to docs/proof.md (--write). A failure names its seed and the command that plays it again.
 """
 
 import argparse
@@ -19,7 +18,7 @@ sys.path.insert(0, str(ROOT))
 
 from tests.prove import audit, flood, kills, mutants, scenes  # noqa: E402
 from tests.prove.crashes import crash_run  # noqa: E402
-from tests.prove.report import Row, machine, markdown, table  # noqa: E402
+from tests.prove.report import Row, machine, table, updated  # noqa: E402
 from tests.prove.trial import crash_points  # noqa: E402
 
 FLOOD_FILES = 20_000
@@ -66,10 +65,10 @@ class Proof:
         good = [int(str(kills)) for kills in struck if kills is not None]
         span = f"{seeds[0]} to {seeds[-1]}"
         self.rows += [
-            Row("kill at each marked step", "steps", len(points)),
-            Row("kill at each marked step", f"runs (seeds {span})", len(struck)),
-            Row("kill at each marked step", "SIGKILLs that struck", sum(good)),
-            Row("kill at each marked step", "runs with a violation", len(struck) - len(good), 0),
+            Row("A kill at each marked step", "steps", len(points)),
+            Row("A kill at each marked step", f"runs (seeds {span})", len(struck)),
+            Row("A kill at each marked step", "SIGKILLs that struck", sum(good)),
+            Row("A kill at each marked step", "runs with a violation", len(struck) - len(good), 0),
         ]
 
     def kills(self) -> None:
@@ -79,16 +78,16 @@ class Proof:
         counted = self.attempt(
             f"random kills, seed {seed}", replay, lambda folder: kills.random_kills(folder, seed, wanted, files)
         )
-        self.rows.append(Row("random kills", "violations", int(counted is None), 0))
+        self.rows.append(Row("Random kills", "violations", int(counted is None), 0))
         if isinstance(counted, dict):
-            self.rows += [Row("random kills", name, number) for name, number in counted.items()]
+            self.rows += [Row("Random kills", name, number) for name, number in counted.items()]
 
     def scenes(self) -> None:
         """Everything else that may happen, once each."""
         runs = [(scene.__name__, "scenes", lambda folder, scene=scene: (scene(folder, ""), 1)) for scene in SCENES]
         played = self.side_by_side(runs)
-        self.rows.append(Row("scenes", "played", len(played)))
-        self.rows.append(Row("scenes", "with a violation", played.count(None), 0))
+        self.rows.append(Row("Other events, once each", "played", len(played)))
+        self.rows.append(Row("Other events, once each", "with a violation", played.count(None), 0))
 
     def mutants(self) -> None:
         """Every planted fault is noticed, for the right reason."""
@@ -103,33 +102,34 @@ class Proof:
 
         chosen = [one for one in mutants.MUTANTS if self.options.fault in (None, one.fault)]
         caught = self.side_by_side(map(one, chosen))
-        self.rows.append(Row("planted faults", "planted", len(caught)))
-        self.rows.append(Row("planted faults", "not noticed", caught.count(None), 0))
+        self.rows.append(Row("Planted faults", "planted", len(caught)))
+        self.rows.append(Row("Planted faults", "not noticed", caught.count(None), 0))
 
     def audit(self) -> None:
         """What is flushed before what."""
         if not audit.is_possible():
             print("audit: left out, strace is not here or may not trace")
-            self.rows.append(Row("order of flushes (strace)", "left out: no strace here", 0))
+            self.rows.append(Row("The order of flushes (strace)", "left out: no strace here", 0))
             return
         for other_device in (False, True):
             where = "inbox on another disk" if other_device else "inbox on the same disk"
             found = self.attempt(f"audit, {where}", "audit", lambda folder, other=other_device: _clean(folder, other))
+            self.rows.append(Row("The order of flushes (strace)", f"rules broken, {where}", int(found is None), 0))
             judged = sum(found.values()) if isinstance(found, dict) else 0
-            self.rows.append(Row("order of flushes (strace)", f"calls judged, {where}", judged))
+            self.rows.append(Row("The order of flushes (strace)", f"calls judged, {where}", judged))
 
         def one(missing: audit.Missing) -> tuple[str, str, Callable[[Path], object]]:
             return f"without a flush ({missing.planted})", "audit", lambda folder: _noticed(folder, missing)
 
         caught = self.side_by_side(map(one, audit.MISSING))
-        self.rows.append(Row("order of flushes (strace)", "flushes left out on purpose", len(caught)))
-        self.rows.append(Row("order of flushes (strace)", "of these not noticed", caught.count(None), 0))
+        self.rows.append(Row("The order of flushes (strace)", "flushes left out on purpose", len(caught)))
+        self.rows.append(Row("The order of flushes (strace)", "of these not noticed", caught.count(None), 0))
 
     def flood(self) -> None:
         """Many files at once, while nobody listens."""
         found = self.attempt("flood", "flood", lambda folder: flood.flood(folder, FLOOD_FILES))
         if isinstance(found, flood.Flood):
-            part = "flood while stopped (SIGSTOP)"
+            part = "A flood while the service is stopped (SIGSTOP)"
             self.rows += [
                 Row(part, "files dropped", found.files),
                 Row(part, "missed or taken twice", found.files - found.admitted, 0),
@@ -165,23 +165,25 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=300)
     parser.add_argument("--files", type=int, default=450)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="runs side by side")
-    parser.add_argument("--write", action="store_true", help="write the table to docs/proof.md")
+    parser.add_argument("--write", action="store_true", help="write the figures to docs/proof.md, part by part")
     options = parser.parse_args()
     if unknown := set(options.parts) - set(PARTS):
         parser.error(f"no part {', '.join(sorted(unknown))}; parts are {', '.join(PARTS)}")
     if options.seed is None:
         options.seed = 1 if options.parts == ["crashes"] else random.randrange(10**6)
     print(f"seed {options.seed}", flush=True)
-    proof, began = Proof(options), time.monotonic()
-    for part in options.parts or PARTS:
-        since = time.monotonic()
-        getattr(proof, part)()
-        print(f"{part}: {time.monotonic() - since:.0f} s", flush=True)
+    proof = Proof(options)
     command = " ".join(["make prove" if not sys.argv[1:] else "tests/prove/run.py", *sys.argv[1:]])
-    facts = machine(command, options.seed, time.monotonic() - began)
-    print(table(proof.rows), *facts, sep="\n")
-    if options.write:
-        (ROOT / "docs" / "proof.md").write_text(markdown(proof.rows, facts, proof.failures), encoding="utf-8")
+    page = ROOT / "docs" / "proof.md"
+    for part in options.parts or PARTS:
+        began, known = time.monotonic(), len(proof.rows)
+        getattr(proof, part)()
+        facts = machine(command, options.seed, time.monotonic() - began)
+        print(f"{part}:", *facts, sep="\n", flush=True)
+        if options.write:
+            before = page.read_text(encoding="utf-8") if page.exists() else ""
+            page.write_text(updated(before, proof.rows[known:], facts), encoding="utf-8")
+    print(table(proof.rows))
     missed = [row for row in proof.rows if not row.is_met]
     for row in missed:
         print(f"not as it should be: {row.part}, {row.what}: {row.value} instead of {row.goal}")
