@@ -65,6 +65,6 @@ def no_events(_: str) -> None:
 @planted
 def small_disk(least_bytes: str) -> None:
     """Let the service use a disk down to `least_bytes`, and try again soon after trouble."""
-    from hotfolder import service
+    from hotfolder import pausing
 
-    service.MIN_FREE_BYTES, service.TROUBLE_S = int(least_bytes), 1
+    pausing.MIN_FREE_BYTES, pausing.TROUBLE_S = int(least_bytes), 1
