@@ -21,6 +21,7 @@ from hotfolder.catalog.store import Catalog
 from hotfolder.errors import OutOfMemory, WorkerLost
 from hotfolder.intake.taking import Taking
 from hotfolder.intake.watch import Watch, watching
+from hotfolder.pausing import Pausing
 from hotfolder.planner import Candidate
 from hotfolder.publish import Staged
 from hotfolder.recovery import recover
@@ -29,9 +30,6 @@ from hotfolder.workspace import Workspace
 
 log = logging.getLogger("hotfolder")
 
-PAUSE_FILES = [f"{name}{suffix}" for name in ("PAUSE", "pause", "Pause") for suffix in ("", ".txt", ".TXT")]
-MIN_FREE_BYTES = 256_000_000
-TROUBLE_S = 30
 TELL_S = 0.5
 """At most this often, in seconds, what happens now is written for `status`."""
 LOOK_COST = 5
@@ -61,8 +59,7 @@ class Service:
         self._look_not_before = 0.0
         self._told_at = 0.0
         self._untold = False
-        self._devices: tuple[int, int] | None = None
-        self._trouble: tuple[str, float] | None = None
+        self._pausing = Pausing(workspace)
         self._stranded = False
         self._filed = False
 
@@ -75,13 +72,13 @@ class Service:
                 self._bell.clear()
                 try:
                     self.take_commands()
-                    self.paused = self.why_paused()
+                    self.paused = self._pausing.reason()
                     self.take_in(watch)
                     self.hear_worker()
                     self.pick_up_stranded()
                     self.start_next()
                 except (OSError, sqlite3.OperationalError) as error:
-                    self.meet_disk_trouble(error)
+                    self.paused, self._stranded = self._pausing.meet(error), True
                 self.tell_now(watch)
                 if once and self.is_drained():
                     break
@@ -139,36 +136,9 @@ class Service:
         self.tell(row, "cancelled")
         self.file_away_if_ended(row["drop_id"])
 
-    def why_paused(self) -> str | None:
-        """Return why nothing new is started: PAUSE lies in the inbox, a disk is away or full; None when it goes on."""
-        if self._trouble and time.monotonic() < self._trouble[1]:
-            return self._trouble[0]
-        self._trouble = None
-        inbox, outbox = self.workspace.inbox, self.workspace.outbox
-        try:
-            devices = inbox.stat().st_dev, outbox.stat().st_dev
-        except OSError as error:
-            return f"{error.filename} is not there; waiting for it to come back"
-        self._devices = self._devices or devices
-        if devices != self._devices:
-            return "inbox or outbox lies on another disk than at the start; waiting for that disk to come back"
-        for folder in (self.workspace.root, outbox):
-            if shutil.disk_usage(folder).free < MIN_FREE_BYTES:
-                return f"the disk of {folder} is full; waiting for {MIN_FREE_BYTES // 1_000_000} MB of room"
-        if any((inbox / name).exists() for name in PAUSE_FILES):
-            return "paused; `hotfolder resume` goes on"
-        return None
-
-    def meet_disk_trouble(self, error: OSError | sqlite3.OperationalError) -> None:
-        """Stop starting jobs for a while: whatever could not be written stays where it is and is tried again."""
-        log.warning("%s; trying again in %d s", error, TROUBLE_S)
-        self._stranded = True
-        self.paused = f"a disk gives trouble ({error}); trying again in a moment"
-        self._trouble = (self.paused, time.monotonic() + TROUBLE_S)
-
     def pick_up_stranded(self) -> None:
         """Go on with jobs that disk trouble left halfway: publish what was intended, requeue what was not."""
-        if self._trouble or not self._stranded:
+        if self._pausing.in_trouble or not self._stranded:
             return
         for row in self.catalog.rows("select id, state from jobs where state in ('running','publishing')"):
             if row["state"] == "publishing":
@@ -185,7 +155,7 @@ class Service:
     def take_in(self, watch: Watch) -> None:
         """Look at the inbox when it is time to, and take what has settled, a batch at a time."""
         began = time.monotonic()
-        if self._trouble:
+        if self._pausing.in_trouble:
             return
         if not self.taking.settled and began >= max(self._look_at, self._look_not_before):
             watch.mend()
@@ -306,7 +276,7 @@ class Service:
             shutil.rmtree(publish.job_folder(self.workspace, job), ignore_errors=True)
             with self.catalog.transaction():
                 queue.put_back(self.catalog, job["id"])
-            self.meet_disk_trouble(OSError(message["error"]))
+            self.paused, self._stranded = self._pausing.meet(OSError(message["error"])), True
             return
         if message["retryable"]:
             self.let_worker_go()
@@ -355,7 +325,7 @@ class Service:
         """Sleep until something rings or is due."""
         if self.taking.settled:
             return
-        looks_at = self._trouble[1] if self._trouble else max(self._look_at, self._look_not_before)
+        looks_at = max(self._look_at, self._look_not_before, self._pausing.trouble_until)
         due = [looks_at - time.monotonic()]
         if self._untold:
             due.append(self._told_at + TELL_S - time.monotonic())
