@@ -30,7 +30,6 @@ LITTLE_DISK_BYTES = 2 * 10**9
 FEW_WATCHES = 8192
 CUDA_WHEELS = "https://download.pytorch.org/whl/cu132"  # PyPI's wheels for Windows have no CUDA
 PIP = f'"{sys.executable}" -m pip install' if " " in sys.executable else f"{sys.executable} -m pip install"
-OPTIONAL = ("peft", "bitsandbytes", "rembg", "spandrel", "torchvision")
 SET_LIMIT = "echo fs.inotify.{} | sudo tee -a /etc/sysctl.d/60-hotfolder.conf && sudo sysctl --system"
 
 
@@ -51,7 +50,6 @@ def examine(root: Path) -> list[Finding]:
         judge_sqlite(sqlite3.sqlite_version_info, machine.has_fts5()),
         judge_graphics(machine.nvidia_cards(), *machine.ask_torch(), f"{platform.system()} {platform.machine()}"),
         judge_libraries(machine.installed(machine.requirements())),
-        judge_optional(machine.installed([Requirement(name) for name in OPTIONAL])),
         judge_exiftool(shutil.which("exiftool")),
     ]
     try:
@@ -166,16 +164,6 @@ def judge_libraries(found: dict[str, tuple[str | None, bool]]) -> Finding:
         words = [f"{name} {version or ''}".strip() for name, version in bad.items()]
         return Finding("libraries", False, f"Missing or of the wrong version: {', '.join(words)}.", f"{PIP} -e .")
     return Finding("libraries", True, f"{', '.join(f'{name} {version}' for name, (version, _) in found.items())}.")
-
-
-def judge_optional(found: dict[str, tuple[str | None, bool]]) -> Finding:
-    there = [f"{name} {version}" for name, (version, _) in found.items() if version]
-    absent = [name for name, (version, _) in found.items() if not version]
-    says = f"{', '.join(there)}." if there else "None of the optional libraries is here."
-    if absent:
-        says += f" Not here: {', '.join(absent)}; the jobs that need one wait and say so."
-        return Finding("optional libraries", None, says, f"{PIP} {' '.join(absent)}")
-    return Finding("optional libraries", True, says)
 
 
 def judge_exiftool(path: str | None) -> Finding:

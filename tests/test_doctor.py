@@ -90,8 +90,6 @@ def test_libraries() -> None:
     assert "pillow-none" in finding.says
     assert doctor.judge_libraries({"pillow": ("13.0.0", True)}).says == "pillow 13.0.0."
     assert doctor.judge_libraries({}).ok is False
-    assert doctor.judge_optional(found).ok is None
-    assert doctor.judge_optional({"peft": ("1", True)}).ok is True
 
 
 def test_exiftool_is_only_information() -> None:
