@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from packaging.requirements import Requirement
-
 from hotfolder import machine, workspace
 from hotfolder.errors import ConfigError
 from hotfolder.workspace import Workspace
