@@ -176,6 +176,10 @@ def refuse_bad_folders(workspace: Workspace) -> None:
     for name in ("done", "failed"):
         if not places[name].is_relative_to(workspace.root.resolve()):
             raise ConfigError(f"{name}/ is a link out of the workspace, to {places[name]}; replace it by a folder")
+        if places[name].is_dir() and places[name].stat().st_dev != workspace.work.stat().st_dev:
+            raise ConfigError(
+                f"{name}/ and .hotfolder/ lie on different disks; files move between them, keep them on one"
+            )
     for one, path in places.items():
         for other, outer in places.items():
             if one != other and path.is_relative_to(outer):

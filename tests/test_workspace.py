@@ -1,8 +1,10 @@
 """Where a workspace refuses to start, what `init` keeps, and that no name leads out of it."""
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,6 +66,18 @@ def test_a_network_disk_is_refused(root: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(places, "file_system", lambda path: "nfs4")
     with pytest.raises(ConfigError, match=r"network disk \(nfs4\), where SQLite loses data"):
         places.refuse_bad_folders(places.open_workspace(root))
+
+
+def test_a_work_folder_on_another_disk_than_done_is_refused(root: Path) -> None:
+    shared_memory = Path("/dev/shm")
+    if not shared_memory.is_dir() or shared_memory.stat().st_dev == root.stat().st_dev:
+        pytest.skip("there is no second device to try it on")
+    with tempfile.TemporaryDirectory(dir=shared_memory) as elsewhere:
+        shutil.rmtree(root / ".hotfolder/work", ignore_errors=True)
+        (root / ".hotfolder").mkdir(exist_ok=True)
+        (root / ".hotfolder/work").symlink_to(elsewhere, target_is_directory=True)
+        with pytest.raises(ConfigError, match="lie on different disks"):
+            places.refuse_bad_folders(places.open_workspace(root))
 
 
 def test_good_folders_are_not_refused(root: Path, tmp_path: Path) -> None:
