@@ -150,8 +150,7 @@ def check(files: tuple[Path, ...]) -> None:
     from hotfolder.intake import checking
 
     workspace = _open()
-    for file in files:
-        click.echo(checking.check(workspace, file), nl=False)
+    click.echo("---\n".join(checking.check(workspace, file) for file in files), nl=False)
 
 
 @commands.command()
@@ -200,9 +199,19 @@ def _ask(verb: str, jobs: tuple[int, ...], states: tuple[str, ...]) -> None:
     workspace = _open()
     with store.reading(workspace.catalog) as catalog:
         for job in jobs:
-            row = catalog.row("select state from jobs where id=?", job)
-            if row is None or row["state"] not in states:
-                what = "there is no such job" if row is None else f"it is {row['state']}"
+            row = catalog.row(
+                "select drops.*, drops.state drop_state, jobs.state from jobs "
+                "join drops on drop_id=drops.id where jobs.id=?",
+                job,
+            )
+            what = "there is no such job" if row is None else None
+            if row and row["state"] not in states:
+                what = f"it is {row['state']}"
+            elif row and verb == "retry" and row["drop_state"] == "claimed":
+                what = "other jobs of its file have not ended yet"
+            elif row and verb == "retry" and not control.still_in_failed(workspace, row):
+                what = "its files are not in failed/ any more, so it was tried again or taken away"
+            if what:
                 raise ConfigError(f"cannot {verb} job {job}: {what}; `hotfolder status` lists the jobs")
     for job in jobs:
         control.ask(workspace, control.Command(verb, job))

@@ -6,8 +6,9 @@ import secrets
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from hotfolder import atomic, names
+from hotfolder import atomic, names, publish
 from hotfolder.catalog import queue
 from hotfolder.catalog.store import Catalog
 from hotfolder.workspace import Workspace
@@ -42,15 +43,19 @@ def put_back_in_inbox(workspace: Workspace, catalog: Catalog, job: int) -> None:
     row = catalog.row("select drops.* from drops join jobs on drop_id=drops.id where jobs.id=?", job)
     if row is None or row["state"] not in ("failed", "cancelled"):
         return
-    files = [file for file in queue.files_of(row) if "path" in file]
+    files = still_in_failed(workspace, row)
     for file in files:
-        source, target = workspace.root / file["path"], workspace.inbox / file["origin"]
-        if source.is_file():
-            atomic.make_folders(target.parent)
-            _move(source, target)
+        target = workspace.inbox / file["origin"]
+        atomic.make_folders(target.parent)
+        _move(workspace.root / file["path"], target)
     if files:
-        first = workspace.root / files[0]["path"]
-        first.with_name(names.reason_name(first.name)).unlink(missing_ok=True)
+        publish.remove_reason(workspace, queue.files_of(row))
+
+
+def still_in_failed(workspace: Workspace, drop: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the files of a drop that lie in failed/ as they were put there: not taken away, not replaced."""
+    places = [(file, workspace.root / file["path"]) for file in queue.files_of(drop) if "path" in file]
+    return [file for file, path in places if path.is_file() and atomic.sha256_of(path) == file["sha256"]]
 
 
 def _move(source: Path, target: Path) -> None:

@@ -30,7 +30,8 @@ def status(found: Status) -> str:
     if found.paused:
         out.print(f"Nothing new starts: {found.paused}", markup=False)
     order = "running publishing queued waiting done failed cancelled".split()
-    parts = [f"{found.counts[name]} {name}" for name in order if found.counts.get(name)]
+    words = {} if found.running else {"running": "interrupted", "publishing": "interrupted"}
+    parts = [f"{found.counts[name]} {words.get(name, name)}" for name in order if found.counts.get(name)]
     out.print(
         "Jobs: " + (", ".join(parts) or "none yet") + (f"; {found.settling} files settling" * bool(found.settling))
     )

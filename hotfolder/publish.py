@@ -208,6 +208,9 @@ def file_away(workspace: Workspace, catalog: Catalog, drop: str) -> None:
             atomic.fsync_folder(folder)
     if state != "done":
         _write_reason(workspace, row, jobs, files)
+    for earlier in catalog.rows("select files from drops where superseded_by=?", drop):
+        # what was wrong is mended, or said anew beside the files of this drop
+        remove_reason(workspace, json.loads(earlier["files"]), unless=files)
     crash_point("reason_written")
     with catalog.transaction():
         for job in jobs:
@@ -252,6 +255,16 @@ def _free_place(workspace: Workspace, place: PurePosixPath) -> str:
     while os.path.lexists(workspace.root / place.with_name(names.numbered(place.name, number))):
         number += 1
     return str(place.with_name(names.numbered(place.name, number)))
+
+
+def remove_reason(
+    workspace: Workspace, files: list[dict[str, Any]], unless: list[dict[str, Any]] | None = None
+) -> None:
+    """Remove the .error.txt of a drop whose files have left failed/; not one that files of `unless` have now."""
+    if not files or "path" not in files[0] or any(file["path"] == files[0]["path"] for file in unless or ()):
+        return
+    first = workspace.root / files[0]["path"]
+    first.with_name(names.reason_name(first.name)).unlink(missing_ok=True)
 
 
 def _write_reason(

@@ -14,6 +14,18 @@ from hotfolder.workspace import Workspace
 EXIT_FAILED = 1
 
 
+def label_of(job: dict[str, Any]) -> str:
+    """Return how a job is called: number, kind where it is known, name."""
+    kind = "" if job["kind"] == "unknown" else f"{job['kind']} "
+    return f"{job['id']} {kind}{safe(job['name'])}"
+
+
+def waits(job: dict[str, Any]) -> str:
+    """Return a waiting job's reason, which may itself begin with that word."""
+    reason = safe(job.get("wait_reason") or "")
+    return reason if reason.startswith("waits") else f"waits: {reason}"
+
+
 class Teller:
     """Says what happens to jobs, as it happens."""
 
@@ -36,7 +48,7 @@ class Teller:
 
     def __call__(self, job: dict[str, Any], event: str) -> None:
         """Tell one event of a job: started, progress, done, failed, waiting, requeued."""
-        label = f"{job['id']} {job['kind']} {safe(job['name'])}"
+        label = label_of(job)
         if event == "progress":
             of, step = job["of"] * job["pictures"], job["of"] * (job["picture"] - 1) + job["step"]
             if self._bar is None:
@@ -53,9 +65,11 @@ class Teller:
             "started": "starts",
             "done": f"done: {', '.join(job.get('made', ()))}",
             "failed": f"failed: {safe(job.get('error') or '')}",
-            "waiting": f"waits: {safe(job.get('wait_reason') or '')}",
+            "waiting": waits(job),
             "requeued": "is queued again: its worker ended before it did",
             "cancelled": "cancelled",
+            "stopping": "is let finish before hotfolder stops",
+            "put back": "did not finish in time; it runs again at the next start",
         }
         self._console.print(f"{label}: {words[event]}", markup=False, highlight=False, soft_wrap=True)
 
@@ -86,5 +100,4 @@ def _name_waiting(workspace: Workspace, console: Console) -> None:
     with store.reading(workspace.catalog) as catalog:
         waiting = catalog.rows("select id, kind, name, wait_reason from jobs where state='waiting' order by id")
     for row in waiting:
-        label = f"{row['id']} {row['kind']} {safe(row['name'])}"
-        console.print(f"{label}: waits: {safe(row['wait_reason'])}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"{label_of(row)}: {waits(row)}", markup=False, highlight=False, soft_wrap=True)

@@ -32,6 +32,8 @@ log = logging.getLogger("hotfolder")
 
 TELL_S = 0.5
 """At most this often, in seconds, what happens now is written for `status`."""
+PAUSE_S = 1.0
+"""While paused, how often it is looked whether that is over; taking a file away makes no event."""
 LOOK_COST = 5
 """Looking at the inbox, and again at what waits there, is followed by a rest this many times as long."""
 
@@ -84,7 +86,7 @@ class Service:
                     break
                 self.rest()
             try:
-                self.finish_running()
+                self.finish_running(watch)
             except (OSError, sqlite3.OperationalError) as error:
                 log.warning("%s; the next start goes on from here", error)
         self.let_worker_go()
@@ -327,23 +329,29 @@ class Service:
             return
         looks_at = max(self._look_at, self._look_not_before, self._pausing.trouble_until)
         due = [looks_at - time.monotonic()]
+        if self.paused:
+            due.append(PAUSE_S)
         if self._untold:
             due.append(self._told_at + TELL_S - time.monotonic())
         if self.running:
             due.append(self.heard_at + self.workspace.settings.job_timeout_s - time.monotonic())
         self._bell.wait(max(0.0, min(due)))
 
-    def finish_running(self) -> None:
+    def finish_running(self, watch: Watch) -> None:
         """Let the running job end within the grace time; else put it back where it was."""
         until = time.monotonic() + self.workspace.settings.stop_grace_s
+        if self.running:
+            self.tell(self.running, "stopping")
         while self.running and time.monotonic() < until:
             self._bell.wait(0.1)
             self._bell.clear()
             self.hear_worker()
+            self.tell_now(watch)
         if job := self.running:
             self.lose_worker()
             with self.catalog.transaction():
                 queue.put_back(self.catalog, job["id"])
+            self.tell(job, "put back")
 
     def lose_worker(self) -> None:
         """End the worker at once, on purpose."""
@@ -370,7 +378,8 @@ class Service:
             "first_step": self.first_step if job else {},
             "stepping_s": round(self.heard_at - self.first_step_at, 3),
             "model": self.resident,
-            "paused": self.paused,
+            "paused": "stopping; the running job may finish first" if self.stopping else self.paused,
+            "profile": self.workspace.settings.profile,
             "watcher": watch.state if watch else "stopped",
             "settling": self.taking.unsettled,
             "not_taken": self.taking.strangers[:100],

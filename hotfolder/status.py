@@ -10,6 +10,8 @@ from hotfolder.catalog import store
 from hotfolder.workspace import Workspace
 
 SHOWN = 20
+_PRESENT = "drop_id not in (select id from drops where superseded_by is not null)"
+"""Jobs of files that were put back and tried again are history: the new try speaks for them."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,15 @@ def gather(workspace: Workspace) -> Status:
     lists: dict[str, list[dict[str, Any]]] = {"queued": [], "waiting": [], "failed": []}
     counts: dict[str, int] = {}
     with contextlib.suppress(store.NothingYet), store.reading(workspace.catalog) as catalog:
-        counts = {row["state"]: row["n"] for row in catalog.rows("select state, count(*) n from jobs group by state")}
+        counts = {
+            row["state"]: row["n"]
+            for row in catalog.rows(f"select state, count(*) n from jobs where {_PRESENT} group by state")
+        }
         for state in lists:
             order = "id desc" if state == "failed" else "priority desc, position"
             lists[state] = catalog.rows(
-                "select id, kind, hot_folder, name, priority, wait_reason, error from jobs where state=? "
-                f"order by {order} limit ?",
+                f"select id, kind, hot_folder, name, priority, wait_reason, error from jobs "
+                f"where state=? and {_PRESENT} order by {order} limit ?",
                 state, SHOWN,
             )  # fmt: skip
     steps = now.get("progress", {}) if running else {}
@@ -55,7 +60,7 @@ def gather(workspace: Workspace) -> Status:
     return Status(
         running=running,
         paused=now.get("paused") if running else None,
-        profile=workspace.settings.profile,
+        profile=now.get("profile", workspace.settings.profile) if running else workspace.settings.profile,
         watcher=now.get("watcher", "stopped") if running else "stopped",
         counts=counts,
         job=now.get("job") if running else None,

@@ -144,7 +144,7 @@ def open_workspace(root: Path, profile: str | None = None) -> Workspace:
 
 def init(root: Path) -> Workspace:
     """Make `root` a workspace; what is already there stays as it is."""
-    root = root.absolute()
+    root = Path(os.path.abspath(root))
     atomic.make_folders(root)
     if not (root / "hotfolder.yaml").exists():
         (root / "hotfolder.yaml").write_text(settings.template(), encoding="utf-8")

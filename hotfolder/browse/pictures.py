@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from datasette.utils.asgi import Response, asgi_send_file
+from PIL import Image
 
 from hotfolder.browse import sites
 from hotfolder.browse.thumbs import thumbnail
@@ -56,7 +57,12 @@ async def thumb(datasette: Any, request: Any) -> Response:
     cached = site.workspace / ".hotfolder" / "thumbs" / f"{image_id}.webp"
     try:
         data = await asyncio.get_running_loop().run_in_executor(_DECODERS, thumbnail, picture, cached)
-    except (OSError, ValueError, SyntaxError):  # what Pillow raises for files that are not whole pictures
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        Image.DecompressionBombError,
+    ):  # what Pillow raises for files that are not whole pictures
         return _not_found()
     return Response(data, content_type="image/webp", headers={"cache-control": "private, max-age=60"})
 

@@ -32,11 +32,11 @@ order by seed, created_at desc""",
         "title": "Failures and how to mend them",
         "description": "Jobs that failed, with what was wrong. The dropped files lie in failed/ with the same words.",
         "sql": """select id as job, hot_folder, name, kind, error,
-  'Mend what the error names, then move ' || name || ' from failed/' || hot_folder || ' back into inbox/' || hot_folder
+  'Mend what the error names, then move ' || file || ' from failed/' || hot_folder || ' back into inbox/' || hot_folder
     || ', or run: hotfolder retry ' || id as how_to_mend,
   attempts, finished_at
-from jobs
-where state = 'failed'
+from (select jobs.*, drops.name as file from jobs join drops on drops.id = jobs.drop_id
+  where jobs.state = 'failed' and drops.superseded_by is null)
 order by finished_at desc""",
     },
     "waiting": {

@@ -1,11 +1,12 @@
 """From a settled group of files to the jobs it asks for: ready, waiting with a reason, or refused with one."""
 
+import contextlib
 import random
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from hotfolder import images, names, yamlfile
+from hotfolder import atomic, images, names, yamlfile
 from hotfolder.capabilities import CAPABILITIES
 from hotfolder.errors import BadSpec, ConfigError, JobError, NotYet, Problem, RejectedInput, Unsupported
 from hotfolder.intake import language, prompts
@@ -75,14 +76,14 @@ class Admitter:
             drafts = (Draft(_stem(name), JobSpec(kind=kind), wait=str(reason)),)
         except (JobError, ConfigError) as error:
             drafts = (Draft(_stem(name), JobSpec(kind=kind), error=_naming(str(error), group)),)
-        return Admission(group, hot_name or "inbox", name, drafts)
+        return Admission(group, hot_name or group.folder or "inbox", name, drafts)
 
     def _drafts(self, group: Group, hot: HotFolder) -> tuple[Draft, ...]:
         if group.waits_for:
             raise NotYet(f"waits for {names.display(group.waits_for)}, the picture it belongs to")
         if group.refusal:
             raise RejectedInput(names.display(group.refusal))
-        if hot.kind is None:
+        if hot.kind is None and not self._says_its_kind(group):
             place = f"the folder inbox/{names.display(group.folder)}" if group.folder else "the inbox itself"
             raise NotYet(
                 f"{place} has no kind of job; move the file into a hot folder such as inbox/upscale/, or write "
@@ -98,11 +99,20 @@ class Admitter:
         documents = self._documents(group)
         base = _stem(group.primary.name)
         drafts = []
+        # a finished job's own file says everything; a preset would make another picture of it
+        presets = () if _is_finished_job(group) else hot.layers
         for number, document in enumerate(documents, start=1):
             label = base if len(documents) == 1 else f"{base}_{number:02}"
-            layers = [*hot.layers, *self._companion_layers(group), *([document] if document else [])]
+            layers = [*presets, *self._companion_layers(group), *([document] if document else [])]
             drafts.append(self._draft(label, layers, group, hot))
         return tuple(drafts)
+
+    def _says_its_kind(self, group: Group) -> bool:
+        """Whether every job of the group names its kind, so that it can do without the folder's."""
+        try:
+            return all(document is not None and "kind" in document.values for document in self._documents(group))
+        except JobError:
+            return False
 
     def _documents(self, group: Group) -> list[Document | None]:
         if "job" not in group.members:
@@ -162,8 +172,9 @@ class Admitter:
             draft = replace(draft, member=member, source=source)
             path = self.workspace.inbox / group.members[member].path if member else source
             if path is None and group.late_for and "image" in CAPABILITIES[spec.kind].needs and not spec.image:
-                wanted = names.display(group.late_for[0])
-                raise NotYet(f"waits for {wanted}, the picture it belongs to, or for `image:` in it")
+                name = names.display(group.late_for[0])
+                wanted = name if len(group.late_for) == 1 else f"a picture named {stem(name)}"
+                raise NotYet(f"waits for {wanted} beside it, or for `image:` in it")
             return self.complete(draft, path, where)
         except NotYet as reason:
             return replace(draft, wait=str(reason))
@@ -203,7 +214,12 @@ class Admitter:
             entries.weights_folder(entry, self.workspace.models)
         return replace(
             draft,
-            spec=spec.model_copy(update={"profile": profile, "model": entry.name if entry else None}),
+            spec=spec.model_copy(
+                update={
+                    "profile": profile if entry and entry.is_loaded else None,  # resampling belongs to no profile
+                    "model": entry.name if entry else None,
+                }
+            ),
             planned=planned,
             model=entry.name if entry and entry.is_loaded else "",
         )
@@ -230,7 +246,7 @@ class Admitter:
         """Return the role of the group's own picture, or the file elsewhere that the job names."""
         if "picture" in group.members:
             return "picture", None
-        if spec.image_sha256 and (path := self.find_input(spec.image_sha256)):
+        if spec.image_sha256 and (path := self._by_hash(spec)):
             return None, path
         if spec.image:
             own = {self.workspace.inbox / entry.path: role for role, entry in group.members.items()}
@@ -241,6 +257,14 @@ class Admitter:
             return (own[path], None) if path in own else (None, path)
         sub = self.workspace.done / group.folder
         return None, next((sub / name for name in group.late_for if (sub / name).is_file()), None)
+
+    def _by_hash(self, spec: JobSpec) -> Path | None:
+        """Return the picture a .job.yaml was written for: the one it names if that is still it, else any copy."""
+        with contextlib.suppress(ConfigError):
+            named = self.workspace.locate(spec.image) if spec.image else None
+            if named and atomic.sha256_of(named) == spec.image_sha256:
+                return named
+        return self.find_input(spec.image_sha256 or "")
 
     def named_picture(self, name: str, beside: Path, own: Collection[Path] = ()) -> Path:
         """Return the file that a job names. One in the inbox has to be among its `own`: others may not be complete,
@@ -256,6 +280,10 @@ class Admitter:
         if path.is_relative_to(self.workspace.inbox) and path not in own:
             raise NotYet(f"waits for the picture `{names.display(name)}`, which is still on its way through the inbox")
         return path
+
+
+def _is_finished_job(group: Group) -> bool:
+    return "picture" not in group.members and group.primary.name.lower().endswith(".job.yaml")
 
 
 def _placed(problem: Problem, layers: list[Document]) -> Problem:

@@ -12,16 +12,18 @@ from hotfolder.workspace import Workspace
 def check(workspace: Workspace, file: Path) -> str:
     """Return the resolved jobs of a .yaml or .txt as YAML documents.
 
-    A file in the inbox is read with the presets of its folder; elsewhere it must say its `kind` (a .txt is generate).
+    A file in inbox/, done/ or failed/ is read with the presets of its hot folder; elsewhere it must say its `kind` (a
+    .txt is generate).
 
     Raises:
         BadSpec, Unsupported: with every problem found.
     """
     file = file.absolute()
     layers, kind = [], None
-    if file.is_relative_to(workspace.inbox):
-        hot = Presets(workspace.inbox).of(file.parent.relative_to(workspace.inbox).as_posix().removeprefix("."))
-        layers, kind = list(hot.layers), hot.kind
+    for base in (workspace.inbox, workspace.done, workspace.failed):
+        if file.is_relative_to(base):
+            hot = Presets(workspace.inbox).of(file.parent.relative_to(base).as_posix().removeprefix("."))
+            layers, kind = list(hot.layers), hot.kind
     data = file.read_bytes()
     if file.suffix.lower() == ".txt":
         found = prompts.prompt_lines(data, file.name)
@@ -31,4 +33,6 @@ def check(workspace: Workspace, file: Path) -> str:
         documents = yamlfile.parse(data, file.name)
     else:
         raise Unsupported(f"{file.name}: `check` reads job files (.yaml) and prompts (.txt)")
-    return "---\n".join(language.dump(language.resolve([*layers, document], kind)) for document in documents)
+    return f"# {file.name}\n" + "---\n".join(
+        language.dump(language.resolve([*layers, document], kind)) for document in documents
+    )

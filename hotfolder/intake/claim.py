@@ -145,16 +145,31 @@ def _put(workspace: Workspace, catalog: Catalog, one: Claim, hashes: list[str]) 
             repeats.add(earlier)
         jobs.append(job)
     queue.put_drop(catalog, one.drop, one.admission.hot_folder, one.admission.name, "claimed", files, jobs)
-    for earlier in repeats:
+    for earlier in repeats | _moved_back(workspace, catalog, one):
         catalog.rows("update drops set superseded_by=? where id=?", one.drop, earlier)
 
 
+def _moved_back(workspace: Workspace, catalog: Catalog, one: Claim) -> set[str]:
+    """Return the failed drops of this name whose files have left failed/: this drop is their next try."""
+    found = catalog.rows(
+        "select id, files from drops where state in ('failed','cancelled') and superseded_by is null "
+        "and hot_folder=? and name=? and id!=?",
+        storable(one.admission.hot_folder), storable(one.admission.name), one.drop,
+    )  # fmt: skip
+    return {
+        row["id"]
+        for row in found
+        if not any((workspace.root / file["path"]).exists() for file in queue.files_of(row) if "path" in file)
+    }
+
+
 def _done_before(catalog: Catalog, job: NewJob, input_sha256: str | None) -> str | None:
-    """Return the failed drop in which this very job, on this very input, was already done."""
+    """Return the failed or cancelled drop in which this very job, on this very input, was already done."""
     found = catalog.rows(
         # cross join: the few failed drops first, not the many done jobs
-        "select drops.id, drops.files from drops cross join jobs on jobs.drop_id=drops.id where drops.state='failed' "
-        "and drops.superseded_by is null and jobs.state='done' and jobs.spec=? and jobs.name=?",
+        "select drops.id, drops.files from drops cross join jobs on jobs.drop_id=drops.id "
+        "where drops.state in ('failed','cancelled') and drops.superseded_by is null "
+        "and jobs.state='done' and jobs.spec=? and jobs.name=?",
         job.spec, job.name,
     )  # fmt: skip
     for row in found:

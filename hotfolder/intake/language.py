@@ -136,6 +136,9 @@ class _Reading:
                 self.values[key] = [tag.strip() for tag in value.split(",") if tag.strip()]
             if key == "loras":
                 self.values[key] = _loras(value)
+            if key == "format" and isinstance(value, str):
+                plain = value.lower().removeprefix(".")
+                self.values[key] = "jpeg" if plain == "jpg" else plain
 
     def split(self, kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the values that count for this kind, checked: common ones, and the kind's options."""

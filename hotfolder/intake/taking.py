@@ -230,7 +230,8 @@ class Taking:
     def _find_input(self, sha256: str) -> Path | None:
         """Return the file in done/ or outbox that has this hash, if it still lies where the catalog says."""
         found = self.catalog.rows(
-            "select files from drops where state in ('done','failed') and files like ? order by rowid desc limit 8",
+            "select files from drops where state in ('done','failed') and files like ? "
+            "order by state, rowid desc limit 8",
             f"%{sha256}%",
         )
         paths = [file["path"] for row in found for file in queue.files_of(row) if file.get("sha256") == sha256]

@@ -1,6 +1,8 @@
 """``python -m hotfolder.miniatures.train NAME``: makes a miniature again, on one processor core.
 
-``vae`` comes first (half an hour), then ``flux`` (an hour); both write into ``weights/flux1-schnell``.
+``vae`` comes first (20 minutes), then ``flux`` (an hour); both write into ``weights/flux1-schnell``. The shipped
+``flux`` came of two runs that this program's one run imitates: 1500 steps with 30 % pairs at the full rates, then, from
+the average of their weights, 1175 steps with 65 % pairs at rates falling from 70 % to nothing. ``curves`` has the loss.
 """
 
 from __future__ import annotations

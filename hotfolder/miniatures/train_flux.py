@@ -20,7 +20,7 @@ from .world import paint
 
 SIZE_PX = 128
 GRID = SIZE_PX // 16  # tokens per side: the autoencoder's 8 times packing 2 x 2
-STEPS = 2400
+STEPS = 2700
 BATCH = 48
 PICTURES = 8000  # with one object, and as many with two
 PAIRS = (0.3, 0.65)  # share of two objects in a batch, in the first and in the second half
