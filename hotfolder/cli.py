@@ -200,14 +200,13 @@ def _ask(verb: str, jobs: tuple[int, ...], states: tuple[str, ...]) -> None:
     with store.reading(workspace.catalog) as catalog:
         for job in jobs:
             row = catalog.row(
-                "select drops.*, drops.state drop_state, jobs.state from jobs "
-                "join drops on drop_id=drops.id where jobs.id=?",
+                "select drops.*, jobs.state job_state from jobs join drops on drop_id=drops.id where jobs.id=?",
                 job,
             )
             what = "there is no such job" if row is None else None
-            if row and row["state"] not in states:
-                what = f"it is {row['state']}"
-            elif row and verb == "retry" and row["drop_state"] == "claimed":
+            if row and row["job_state"] not in states:
+                what = f"it is {row['job_state']}"
+            elif row and verb == "retry" and row["state"] == "claimed":
                 what = "other jobs of its file have not ended yet"
             elif row and verb == "retry" and not control.still_in_failed(workspace, row):
                 what = "its files are not in failed/ any more, so it was tried again or taken away"

@@ -53,9 +53,10 @@ def put_back_in_inbox(workspace: Workspace, catalog: Catalog, job: int) -> None:
 
 
 def still_in_failed(workspace: Workspace, drop: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the files of a drop that lie in failed/ as they were put there: not taken away, not replaced."""
-    places = [(file, workspace.root / file["path"]) for file in queue.files_of(drop) if "path" in file]
-    return [file for file, path in places if path.is_file() and atomic.sha256_of(path) == file["sha256"]]
+    """Return the files of a drop that lie in failed/, mended there or not; none once they were tried again."""
+    if drop["superseded_by"]:
+        return []
+    return [file for file in queue.files_of(drop) if "path" in file and (workspace.root / file["path"]).is_file()]
 
 
 def _move(source: Path, target: Path) -> None:

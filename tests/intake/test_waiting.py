@@ -23,7 +23,7 @@ WAITING = {
     "upscale/withdrawn.png": "withdrawn.png is empty; waits for its content",
     "upscale/cancelled.png": "cancelled.png is empty; waits for its content",
     "upscale/silent.yaml": "silent.yaml says nothing yet; waits for its content",
-    "upscale/alone.png.yaml": "waits for alone.png, the picture it belongs to, or for `image:` in it",
+    "upscale/alone.png.yaml": "waits for alone.png beside it, or for `image:` in it",
     "upscale/lone.mask.png": "waits for lone.png, the picture it belongs to",
     "upscale/poem.txt": "a text file of prompts is for inbox/generate/",
     "generate/blank.txt": "blank.txt holds no prompt yet",

@@ -105,14 +105,12 @@ def test_a_worker_that_says_nothing_for_too_long_is_replaced(tmp_path: Path) -> 
 
 def test_running_out_of_memory_is_tried_anew_in_a_fresh_worker_and_then_said(place: Living) -> None:
     """Real: an upscale to 396 megapixels, 1.6 GB in memory, in a process that may have 1 GB."""
-    place.drop("upscale/huge.png", picture(1000, 1000))
+    place.start(MALLOC_ARENA_MAX="1")
+    assert place.process
+    # the service's limit is what its worker inherits, which it starts with the first job
+    resource.prlimit(place.process.pid, resource.RLIMIT_AS, (1_000_000_000, resource.RLIM_INFINITY))
     place.drop("upscale/huge.png.yaml", "factor: 19.9\n")
-    before = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (1_000_000_000, before[1]))  # what a child inherits
-    try:
-        place.start(MALLOC_ARENA_MAX="1")
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, before)
+    place.drop("upscale/huge.png", picture(1000, 1000))
     huge = place.job("huge", "failed")
     assert "not enough memory" in huge["error"] and "factor" in huge["error"]
     assert huge["attempts"] == 2
