@@ -15,6 +15,14 @@ MAX_RESULT_MEGAPIXELS = 400
 DEFAULT_FACTOR = 4.0
 
 
+class UpscaleOptions(Options):
+    """What only upscale knows. `factor`: how many times longer each edge gets."""
+
+    factor: Annotated[
+        float | None, Field(gt=0, le=64, description="how many times larger each edge gets; default the model's, 4")
+    ] = None
+
+
 class Upscale(Capability):
     kind = "upscale"
     aliases = ("enlarge", "esrgan", "super_resolution", "resize")
@@ -22,10 +30,7 @@ class Upscale(Capability):
     needs = frozenset({"image"})
     source_type = "algorithmicallyEnhanced"
 
-    class Options(Options):
-        factor: Annotated[
-            float | None, Field(gt=0, le=64, description="how many times larger each edge gets; default the model's, 4")
-        ] = None
+    Options = UpscaleOptions
 
     @classmethod
     def check(cls, spec: JobSpec, options: Any, image_size: tuple[int, int] | None) -> None:
