@@ -27,7 +27,7 @@ NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "a
 
 @dataclass(frozen=True)
 class Workspace:
-    """The folders of one workspace, as SPEC of the README's "The workspace" lists them."""
+    """The folders of one workspace, as the README lists them under "Where everything is"."""
 
     root: Path
     settings: Settings
