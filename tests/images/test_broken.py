@@ -23,10 +23,10 @@ def test_refused(tmp_path: Path, name: str) -> None:
     path = tmp_path / f"holiday{case.suffix}"
     path.write_bytes(case.data)
 
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(RejectedInput) as refusal:
         (images.sniff if case.is_header else images.open_picture)(path, LIMIT)
-    took_s = time.perf_counter() - began
+    took_s = time.process_time() - began
 
     said = str(refusal.value)
     assert case.says in said
@@ -63,9 +63,9 @@ def test_the_limit_is_the_callers(tmp_path: Path) -> None:
 def test_a_tiff_of_endless_pages_is_counted_only_so_far(tmp_path: Path) -> None:
     path = tmp_path / "pages.tif"
     path.write_bytes(broken.endless_pages(100_000))
-    began = time.perf_counter()
+    began = time.process_time()
     assert images.sniff(path, LIMIT).frames == 100
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts memory in Linux's units")

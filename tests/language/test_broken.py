@@ -19,10 +19,10 @@ def resolve(data: bytes) -> None:
 
 
 def refusal(data: bytes) -> list[Problem]:
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(BadSpec) as caught:
         resolve(data)
-    assert time.perf_counter() - started < LIMIT_S
+    assert time.process_time() - started < LIMIT_S
     assert all(problem.file == "job.yaml" and problem.message for problem in caught.value.problems)
     assert str(caught.value).isprintable() or "\n" in str(caught.value)
     return caught.value.problems

@@ -174,12 +174,12 @@ def test_a_backslash_makes_a_brace_text(wildcards: Path) -> None:
     ],
 )
 def test_what_cannot_be_expanded(wildcards: Path, prompt: str, words: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(BadSpec) as caught:
         plan(wildcards, prompt)
     assert words in str(caught.value)
     assert str(caught.value).startswith("the job: ")
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_texts_that_grow_are_stopped(wildcards: Path) -> None:
@@ -192,9 +192,9 @@ def test_texts_that_grow_are_stopped(wildcards: Path) -> None:
 
 
 def test_ten_thousand_pictures_are_planned_in_seconds(wildcards: Path) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert len(plan(wildcards, ("a {b|c} __nested__",) * 10, variants=1000)) == 10_000
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
 
 
 @settings(max_examples=300)
@@ -202,11 +202,11 @@ def test_ten_thousand_pictures_are_planned_in_seconds(wildcards: Path) -> None:
 @example("{" * 12 + "$$" * 12 + "}" * 12)
 @example("%{${a:{1$$__%{")
 def test_any_prompt_is_expanded_or_refused(tmp_path_factory: pytest.TempPathFactory, prompt: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with contextlib.suppress(BadSpec):
         for picture in plan(tmp_path_factory.getbasetemp(), prompt, seed=1, variants=2):
             assert picture.prompt is not None
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])

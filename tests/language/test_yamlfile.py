@@ -83,16 +83,16 @@ def test_every_script_and_picture_character_is_read() -> None:
 def test_the_largest_allowed_file_is_read_quickly(loader: type, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(yamlfile, "_Loader", loader)
     text = "".join(f"k{number:04}: {'word ' * 11}\n" for number in range(999)).encode()[: yamlfile.MAX_BYTES]
-    started = time.perf_counter()
+    started = time.process_time()
     yamlfile.parse(text, "x.yaml")
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_bombs_cost_milliseconds() -> None:
     bomb = "a0: &a0 {x: 1}\n" + "".join(f"a{n}: &a{n} {{<<: [{','.join([f'*a{n - 1}'] * 9)}]}}\n" for n in range(1, 9))
     assert len(bomb) < 600
-    started = time.perf_counter()
+    started = time.process_time()
     for _ in range(100):
         with pytest.raises(BadSpec):
             yamlfile.parse(bomb.encode(), "x.yaml")
-    assert (time.perf_counter() - started) / 100 < 0.01
+    assert (time.process_time() - started) / 100 < 0.01

@@ -185,6 +185,6 @@ def test_numbers_that_are_none_are_left_out(written: str, key: str) -> None:
      "<lora:" * 150_000, "<lora:a:1>" * 90_000, "Negative prompt:\n" * 50_000, "\\" * 900_000, "\n" * 900_000],
 )  # fmt: skip
 def test_hostile_texts_take_no_time(text: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     a1111.parse(f"{text}\nSteps: 1, Seed: 2, Size: 3x4, {text}")
-    assert time.perf_counter() - began < 1.0
+    assert time.process_time() - began < 1.0

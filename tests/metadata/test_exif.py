@@ -191,9 +191,9 @@ def test_a_cameras_tags_changed_anywhere(data: st.DataObject) -> None:
 
 def test_a_count_of_four_billion_takes_no_time() -> None:
     data = b"MM\0*\0\0\0\x08" + struct.pack(">HHHII", 1, 0x010E, 3, 0xFFFFFFFF, 8) + bytes(4)
-    began = time.perf_counter()
+    began = time.process_time()
     assert tiff.read(data).image == {}
-    assert time.perf_counter() - began < 0.05
+    assert time.process_time() - began < 0.25
 
 
 @given(

@@ -117,8 +117,8 @@ def test_broken_and_huge_texts_are_left_out(tmp_path: Path) -> None:
     late += raw.chunk(b"tEXt", b"long\0" + b"x" * (2 << 20))
     late += struct.pack(">I4s", 0x7FFFFFFF, b"tEXt")
     path.write_bytes(data[:-12] + late)
-    began = time.perf_counter()
+    began = time.process_time()
     texts, exif = png.read_texts(path)
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5
     assert {key: text for key, text in texts.items() if text} == {"good": "1"}
     assert exif is None

@@ -73,15 +73,15 @@ LAUGHS = "".join(f'<!ENTITY l{i} "{f"&l{i - 1};" * 10}">' for i in range(1, 10))
     ],
 )  # fmt: skip
 def test_what_is_no_packet_says_nothing(packet: str | bytes) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     assert xmp.read(packet) == Described()
-    assert time.perf_counter() - began < 0.1
+    assert time.process_time() - began < 0.5
 
 
 def test_deep_nesting_is_no_trouble() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     assert xmp.read("<a>" * 200_000 + "</a>" * 200_000) == Described()
-    assert time.perf_counter() - began < 1.0
+    assert time.process_time() - began < 1.0
 
 
 @given(st.binary(max_size=300))
