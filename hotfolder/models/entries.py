@@ -26,16 +26,32 @@ class Defaults(Strict):
 
 
 class ModelEntry(Strict):
-    """One known model. Weights come from `repo` (a diffusers folder), from `packaged` (shipped miniatures), or none."""
+    """One known model or LoRA.
+
+    Its weights come from `repo` on the Hugging Face hub, of which only `files` (patterns, as fnmatch reads them) are
+    wanted: `bytes` together. Or they are `packaged`: a shipped miniature's folder. Or it has none. `single_files` are
+    names under which people have it as one file; only a pickle that is named here is ever opened. `parts` says which
+    shipped configuration each component has (`models/configs/NAME`), for files that come without one.
+
+    `sha256` holds the hashes that are known, by path in the repository. A LoRA serves no kind itself; `lora_for` names
+    the models it was made for. `commercial` is False where the licence forbids earning money with the model.
+    """
 
     name: str
     family: str
-    kinds: tuple[str, ...]
+    kinds: tuple[str, ...] = ()
     licence: str
+    commercial: bool = True
     repo: str | None = None
+    revision: str = "main"
+    files: tuple[str, ...] = ()
+    single_files: tuple[str, ...] = ()
+    sha256: dict[str, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] = {}
     packaged: str | None = None
     gated: bool = False
     bytes: int | None = None
+    parts: dict[str, str] = {}
+    lora_for: tuple[str, ...] = ()
     defaults: Defaults = Defaults()
 
     @property
