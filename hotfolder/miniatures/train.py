@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKL
 
-from . import train_flux, train_vae
+from . import train_flux, train_upscaler, train_vae
 from .losslog import LossLog
 
 _HERE = Path(__file__).parent
@@ -30,7 +30,12 @@ def _flux() -> None:
     train_flux.train(vae, _FLUX, LossLog(_CURVES / "flux.csv", 50, ("loss",)))
 
 
-MAKERS = {"vae": _vae, "flux": _flux}
+def _upscaler() -> None:
+    log = LossLog(_CURVES / "upscaler.csv", 25, ("loss", "psnr"))
+    train_upscaler.train(_HERE / "weights" / "realesrgan-x4plus", log)
+
+
+MAKERS = {"vae": _vae, "flux": _flux, "upscaler": _upscaler}
 
 
 def main() -> None:

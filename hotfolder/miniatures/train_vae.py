@@ -11,14 +11,11 @@ from diffusers import AutoencoderKL
 from diffusers.models.downsampling import Downsample2D
 from diffusers.models.resnet import ResnetBlock2D
 from diffusers.models.upsampling import Upsample2D
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
 from .losslog import LossLog
-from .shapes import SHAPES
-from .split import training_scene
-from .world import COLOURS, Thing, coverage, paint
+from .pictures import training_picture
 
 SIZE_PX = 128
 LATENTS = 16
@@ -103,7 +100,7 @@ def train(out: Path, log: LossLog, seed: int = 0) -> None:
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    pool = np.stack([_picture(rng) for _ in range(POOL)])
+    pool = np.stack([np.asarray(training_picture(rng, SIZE_PX)) for _ in range(POOL)])
     vae = new_vae()
     optimizer = torch.optim.AdamW(vae.parameters(), lr=PEAK_RATE, betas=(0.9, 0.98), weight_decay=1e-3)
     for step in range(STEPS):
@@ -152,21 +149,6 @@ def _loss(vae: AutoencoderKL, pixels: Tensor) -> tuple[Tensor, float]:
     error = (decoded - pixels).abs().mean()
     edges = sum(functional.l1_loss(decoded.diff(dim=dim), pixels.diff(dim=dim)) for dim in (2, 3))
     return error + edges + SCALE_WEIGHT * latents.float().square().mean(), error.item() * 127.5
-
-
-def _picture(rng: np.random.Generator) -> np.ndarray:
-    """A picture of the world, or one in four times clutter: any colours, overlaps, outlines (128, 128, 3)."""
-    scene = training_scene(rng)
-    if rng.random() < 0.75:
-        return np.asarray(paint(scene, SIZE_PX, rng).image)
-    names = list(COLOURS)
-    image = Image.new("RGB", (SIZE_PX, SIZE_PX), COLOURS[scene.ground])
-    for _ in range(rng.integers(1, 5)):
-        thing = Thing(str(rng.choice(names)), str(rng.choice(SHAPES)), filled=bool(rng.random() < 0.5))
-        x, y, radius = rng.uniform(0.1, 0.9), rng.uniform(0.1, 0.9), rng.uniform(0.08, 0.35)
-        colour = COLOURS[thing.colour] if rng.random() < 0.7 else tuple(int(v) for v in rng.integers(256, size=3))
-        image.paste(colour, mask=coverage(thing, x, y, radius, SIZE_PX))
-    return np.asarray(image)
 
 
 def _crops(pool: np.ndarray, rng: np.random.Generator) -> np.ndarray:
