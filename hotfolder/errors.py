@@ -30,7 +30,12 @@ class AlreadyRunning(HotfolderError):
 
 
 class NotYet(HotfolderError):
-    """Something a job needs is missing now and may come: a prompt, a named image, weights. Its text is the reason."""
+    """Something a job needs is missing now and may come: a prompt, a named image, weights. Its text is the reason;
+    `model` names the entry of the registry whose weights are missing, if that is it."""
+
+    def __init__(self, reason: str, model: str = "") -> None:
+        super().__init__(reason)
+        self.model = model
 
 
 class JobError(HotfolderError):

@@ -94,6 +94,15 @@ def contenders(catalog: Catalog, resident: str, bound: int) -> tuple[list[dict[s
     return [head, *fitting], len(overtaken)
 
 
+def lacking(catalog: Catalog) -> list[str]:
+    """Return the models whose weights waiting jobs lack, the most urgent first."""
+    rows = catalog.rows(
+        "select model from jobs where state='waiting' and model!='' group by model "
+        "order by max(priority) desc, min(position)"
+    )
+    return [row["model"] for row in rows]
+
+
 def claim_job(catalog: Catalog, job: int) -> dict[str, Any] | None:
     """Take one queued job to run it: its attempt is counted and durable before anyone works on it."""
     with catalog.transaction():

@@ -192,6 +192,8 @@ def unreachable(url: str, error: Exception) -> str:
     return f"the connection to {urlsplit(url).netloc} broke ({type(error).__name__}: {error})"
 
 
-def gigabytes(n: int) -> str:
-    """Return a number of bytes as people say it."""
-    return f"{n / 1e9:.1f} GB" if n >= 100_000_000 else f"{n / 1e6:.1f} MB"
+def gigabytes(n: int, beside: int = 0) -> str:
+    """Return a number of bytes as people say it; of two that stand together, the smaller in the unit of the larger,
+    without naming it."""
+    unit, name = (1e9, "GB") if max(n, beside) >= 100_000_000 else (1e6, "MB")
+    return f"{n / unit:.1f}" + ("" if beside else f" {name}")
