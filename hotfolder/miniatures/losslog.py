@@ -6,6 +6,10 @@ import time
 from pathlib import Path
 
 
+class Enough(Exception):
+    """As many steps were made as were asked for."""
+
+
 class LossLog:
     """Averages over a stretch of steps, one CSV line for each stretch.
 
@@ -13,11 +17,13 @@ class LossLog:
         path: The CSV file, begun anew.
         every: Steps per line.
         columns: Names of the logged values.
+        limit: Step after which ``add`` ends the training by raising ``Enough``; None for its own end.
     """
 
-    def __init__(self, path: Path, every: int, columns: tuple[str, ...]) -> None:
+    def __init__(self, path: Path, every: int, columns: tuple[str, ...], limit: int | None = None) -> None:
         self._path = path
         self._every = every
+        self._limit = limit
         self._start = time.monotonic()
         self._sums = [0.0] * len(columns)
         path.write_text(",".join(("step", "seconds", *columns)) + "\n")
@@ -33,3 +39,5 @@ class LossLog:
             file.write(line + "\n")
         print(line, flush=True)
         self._sums = [0.0] * len(self._sums)
+        if step == self._limit:
+            raise Enough
