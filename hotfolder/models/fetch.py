@@ -24,8 +24,8 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # before huggingface_hub
 ROOM_TO_SPARE = 500_000_000
 """Bytes that fetching leaves free on the disk, for everybody else."""
 LEDGER = ".hotfolder"
-"""In a repository's folder of the cache: the digests of the files that hotfolder brought, one a line. What other
-programs brought is theirs, and `models prune` leaves it."""
+"""In a repository's folder of the cache: the files there that hotfolder made, one a line. What other programs brought
+is theirs, and `models prune` leaves it."""
 
 Progress = Callable[[int, int], None]
 """Called with the bytes that are here, and those wanted altogether."""
@@ -44,28 +44,38 @@ def fetch(
         NotYet: it cannot be had now; a sentence. What has come is kept for the next time.
     """
     assert entry.repo
-    with _alone(entry):
+    with alone(entry):
         found = hub.listing(entry.repo, entry.revision, entry.files, rest)
         _compare(entry, found)
-        missing = [file for file in hub.missing(entry.repo, found) if not _link_twin(entry.repo, file)]
-        size = sum(file.bytes for file in missing)
-        if limit_bytes is not None and size > limit_bytes:
-            raise NotYet(too_large(entry, size, limit_bytes))
-        here = found.bytes - size
         try:
-            _look_for_room(entry, missing)
-            for file in missing:
-                _note(entry.repo, file)
-                counted = _counted(progress, here, found.bytes)
-                download.download(file, hub.blob(entry.repo, file), counted, hub.headers(), rest)
-                here += file.bytes
+            _bring(entry, found, progress, limit_bytes, rest)
             snapshot = hub.link(entry.repo, entry.revision, found)
         except OSError as error:
             if error.errno in download.FULL:
-                raise NotYet(no_room(entry, _to_come(entry, missing))) from None
+                raise NotYet(no_room(entry, _to_come(entry, found))) from None
             raise NotYet(f"{entry.name} cannot be fetched: {error.filename or hub.cache()}: {error.strerror}") from None
     progress(found.bytes, found.bytes)
     return snapshot
+
+
+def _bring(
+    entry: ModelEntry, found: Listing, progress: Progress, limit_bytes: int | None, rest: Callable[[float], None]
+) -> None:
+    """Get the files of a commit that are not here."""
+    assert entry.repo
+    _note(entry.repo, found)
+    missing = [file for file in hub.missing(entry.repo, found) if not _link_twin(hub.blob(entry.repo, file), file)]
+    size = sum(file.bytes for file in missing)
+    if limit_bytes is not None and size > limit_bytes:
+        raise NotYet(too_large(entry, size, limit_bytes))
+    n = _to_come(entry, found)
+    if n and shutil.disk_usage(hub.cache()).free < n + ROOM_TO_SPARE:
+        raise NotYet(no_room(entry, n))
+    here = found.bytes - size
+    for file in missing:
+        place = hub.blob(entry.repo, file)
+        download.download(file, place, _counted(progress, here, found.bytes), hub.headers(), rest)
+        here += file.bytes
 
 
 def _counted(progress: Progress, before: int, of: int) -> Callable[[int], None]:
@@ -90,8 +100,12 @@ def no_room(entry: ModelEntry, n: int) -> str:
 
 
 @contextlib.contextmanager
-def _alone(entry: ModelEntry) -> Iterator[None]:
-    """Be the only one on this machine that fetches into a repository's folder."""
+def alone(entry: ModelEntry) -> Iterator[None]:
+    """Be the only one on this machine that writes into a model's folder of the cache.
+
+    Raises:
+        NotYet: another one does.
+    """
     assert entry.repo
     folder = hub.cache() / ".locks"
     lock = FileLock(folder / f"hotfolder--{hub.storage(entry.repo).name}.lock", timeout=0)
@@ -118,35 +132,30 @@ def _compare(entry: ModelEntry, found: Listing) -> None:
             )
 
 
-def _look_for_room(entry: ModelEntry, missing: list[Remote]) -> None:
-    n = _to_come(entry, missing)
-    if n and shutil.disk_usage(hub.cache()).free < n + ROOM_TO_SPARE:
-        raise NotYet(no_room(entry, n))
-
-
-def _to_come(entry: ModelEntry, missing: list[Remote]) -> int:
-    """Return how many bytes of the missing files are not even in their parts."""
+def _to_come(entry: ModelEntry, found: Listing) -> int:
+    """Return how many bytes of a commit's files are not here, not even in a part."""
     assert entry.repo
-    places = {hub.blob(entry.repo, file): file.bytes for file in missing}
-    return sum(n - download.size_of(download.part_of(place)) for place, n in places.items() if not place.exists())
+    missing = hub.missing(entry.repo, found)
+    return sum(file.bytes - download.size_of(download.part_of(hub.blob(entry.repo, file))) for file in missing)
 
 
-def _note(repo: str, file: Remote) -> None:
-    ledger = hub.storage(repo) / LEDGER
-    atomic.make_folders(ledger.parent)
-    with open(ledger, "a", encoding="utf-8") as lines:
-        lines.write(f"{file.digest}\n")
+def _note(repo: str, found: Listing) -> None:
+    """Write down which files of a commit are made by us, before they are."""
+    folder = hub.storage(repo)
+    places = [hub.blob(repo, file) for file in found.files.values()]
+    places += [hub.snapshot(repo, found) / path for path in found.files]
+    atomic.make_folders(folder)
+    with open(folder / LEDGER, "a", encoding="utf-8") as lines:
+        lines.writelines(f"{place.relative_to(folder).as_posix()}\n" for place in places if not place.exists())
 
 
-def _link_twin(repo: str, file: Remote) -> bool:
+def _link_twin(place: Path, file: Remote) -> bool:
     """Use the same content that another repository brought: text encoders and VAE of the FLUX models are the same
     bytes, 9.9 GB of them."""
-    place = hub.blob(repo, file)
     for twin in hub.cache().glob(f"models--*/blobs/{file.digest}"):
         if twin != place and download.size_of(twin) == file.bytes:
             with contextlib.suppress(OSError):
                 atomic.make_folders(place.parent)
                 os.link(twin, place)
-                _note(repo, file)
                 return True
     return False

@@ -112,11 +112,16 @@ def blob(repo: str, file: Remote) -> Path:
     return storage(repo) / "blobs" / file.digest
 
 
+def snapshot(repo: str, found: Listing) -> Path:
+    """Return the folder in which the files of a commit have their names."""
+    return storage(repo) / "snapshots" / found.commit
+
+
 def missing(repo: str, found: Listing) -> list[Remote]:
     """Return the files of a commit that are not here yet, or not all of them, each content once."""
     lacking = {}
     for path, file in found.files.items():
-        places = blob(repo, file), storage(repo) / "snapshots" / found.commit / path
+        places = blob(repo, file), snapshot(repo, found) / path
         if not any(place.is_file() and place.stat().st_size == file.bytes for place in places):
             lacking[file.digest] = file
     return list(lacking.values())
@@ -124,7 +129,7 @@ def missing(repo: str, found: Listing) -> list[Remote]:
 
 def link(repo: str, revision: str, found: Listing) -> Path:
     """Give fetched files their names; returns the snapshot."""
-    folder = storage(repo) / "snapshots" / found.commit
+    folder = snapshot(repo, found)
     for path, file in found.files.items():
         pointer, lies_at = folder / path, blob(repo, file)
         atomic.make_folders(pointer.parent)

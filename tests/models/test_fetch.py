@@ -217,7 +217,7 @@ def test_a_folder_that_may_not_be_written_has_a_sentence(server: Hub) -> None:
 
 
 def test_two_never_fetch_the_same(server: Hub) -> None:
-    with fetch._alone(ENTRY):
+    with fetch.alone(ENTRY):
         fails(Watched().fetch, "is being fetched by another")
     assert not server.asked
 
