@@ -57,8 +57,9 @@ def numbered(name: str, number: int) -> str:
             stem, suffix = name[: -len(known)], known
             break
     else:
-        stem, dot, rest = name.rpartition(".") if "." in name[1:] else (name, "", "")
-        suffix = dot + rest
+        inner = name.removesuffix(".xmp")  # `x.tif.xmp` goes along with its picture `x.tif`
+        stem, dot, rest = inner.rpartition(".") if "." in inner[1:] else (inner, "", "")
+        suffix = dot + rest + name[len(inner) :]
     tail = f"-{number}{suffix}"
     return _cut(stem, MAX_NAME_BYTES - len(_bytes(tail))) + tail
 

@@ -18,7 +18,7 @@ from hotfolder.catalog import pictures, queue
 from hotfolder.catalog.queue import NewJob
 from hotfolder.catalog.store import Catalog, utc_now
 from hotfolder.errors import HotfolderError
-from hotfolder.images import SUFFIXES
+from hotfolder.images import PROMISED, SUFFIXES
 from hotfolder.intake import claim
 from hotfolder.metadata import read
 from hotfolder.workspace import Workspace
@@ -109,14 +109,13 @@ def _input_of(catalog: Catalog, job: dict[str, Any]) -> str | None:
 
 def facts_of(found: read.Found, image: Image.Image, path: Path) -> dict[str, Any]:
     """Return the catalog columns of a picture of ours: its embedded record, and what can be seen of the file now."""
-    formats = {".jpg": "jpeg", ".jpeg": "jpeg"}
     return {
         **{name: found.record.get(name) for name in pictures.COLUMNS},
         "id": found.image_id,
         "pixel_sha256": images.pixel_sha256(image),
         "width": image.width,
         "height": image.height,
-        "format": formats.get(path.suffix.lower(), path.suffix.lower()[1:]),
+        "format": PROMISED[path.suffix.lower()].lower(),
         "caption": found.caption if found.record.get("caption") else None,
         "tags": list(found.tags),
         "seed_locked": found.record.get("seed_locked") if "seed" in found.record else None,

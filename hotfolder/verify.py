@@ -63,8 +63,11 @@ def _pixels(path: Path) -> str:
 def _strays(workspace: Workspace, catalog: store.Reader) -> Iterator[str]:
     """Each file in outbox has its row."""
     known = {row["path"] for row in catalog.rows("select path from outputs union select path from images")}
-    # a catalog that `rebuild` made knows the pictures alone
-    known |= {f"{path.rpartition('.')[0]}.job.yaml" for path in known}
+    # a catalog that `rebuild` made knows the pictures alone, and photo managers write a picture's .xmp
+    stems = {path.rpartition(".")[0] for path in known}
+    known |= {f"{stem}{ending}" for stem in stems for ending in (".job.yaml", ".txt")} | {
+        f"{path}.xmp" for path in known
+    }
     for folder, folders, files in os.walk(workspace.outbox):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:

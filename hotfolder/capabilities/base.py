@@ -27,7 +27,10 @@ class Pool(Protocol):
 
 @dataclass(frozen=True)
 class Context:
-    """Everything a run may touch. `progress(step, of)` tells how far the current picture is."""
+    """Everything a run may touch. `progress(step, of)` tells how far the current picture is.
+
+    `caption` is what the input came with: the text file beside it, else the description in it.
+    """
 
     spec: JobSpec
     options: Any
@@ -36,18 +39,22 @@ class Context:
     pool: Pool
     progress: Callable[[int, int], None]
     image: Image.Image | None = None
+    caption: str | None = None
 
 
 @dataclass(frozen=True)
 class Result:
     """One finished picture: sRGB, mode RGB, RGBA or L, 8 bits a channel.
 
-    `facts` holds what was really used (steps, guidance, sampler, prompt_tokens, model_hash ...), in catalog names.
+    Without an `image` it is the input's own file, copied with its pixels untouched. `facts` holds what was really used
+    or found (steps, guidance, sampler, prompt_tokens, caption ...), in catalog names. `texts` are written beside it,
+    by the ending of their file's name.
     """
 
-    image: Image.Image
+    image: Image.Image | None
     planned: Planned
     facts: dict[str, Any] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
 
 
 class Capability(ABC):
@@ -60,8 +67,11 @@ class Capability(ABC):
     """The common keys that mean something to this kind, besides those that mean something to every kind."""
     needs: ClassVar[frozenset[str]] = frozenset()
     """The common keys without which a job waits: `prompt`, `image`."""
+    ignores: ClassVar[frozenset[str]] = frozenset()
+    """The keys for every kind that mean nothing to this one."""
     source_type: ClassVar[str]
-    """IPTC digital source type of its pictures: trainedAlgorithmicMedia, algorithmicallyEnhanced ..."""
+    """IPTC digital source type of its pictures: trainedAlgorithmicMedia, algorithmicallyEnhanced ...; empty where they
+    stay the input's."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

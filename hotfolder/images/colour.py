@@ -39,6 +39,15 @@ def to_srgb(image: Image.Image, icc: bytes | None, tags: dict[int, Any]) -> tupl
     return _bare(image), notes
 
 
+def on_white(image: Image.Image) -> Image.Image:
+    """Return a picture without its alpha: what shows through is white."""
+    if image.mode != "RGBA":
+        return image
+    white = Image.new("RGB", image.size, "white")
+    white.paste(image, mask=image.getchannel("A"))
+    return white
+
+
 def _expand(image: Image.Image, tags: dict[int, Any]) -> tuple[Image.Image, tuple[str, ...]]:
     """Return `image` in one of the modes L, RGB, RGBA, CMYK, LAB."""
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):

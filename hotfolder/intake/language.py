@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from hotfolder import sentences, yamlfile
 from hotfolder.capabilities import CAPABILITIES
 from hotfolder.errors import BadSpec, Problem, Unsupported
-from hotfolder.intake.words import KEY_ALIASES, LATER_KEYS, LATER_KINDS, UNIVERSAL
+from hotfolder.intake.words import KEY_ALIASES, LATER_KEYS, LATER_KINDS, understood
 from hotfolder.registry import did_you_mean
 from hotfolder.sentences import Schema, shown
 from hotfolder.spec import IntakeKeys, JobSpec
@@ -164,7 +164,7 @@ class _Reading:
 
     def _counts(self, key: str, kind: str) -> bool:
         """Say whether a common key means something to the kind; the job's own file may not hold one that does not."""
-        if kind not in CAPABILITIES or key in UNIVERSAL | CAPABILITIES[kind].uses | CAPABILITIES[kind].needs:
+        if kind not in CAPABILITIES or key in understood(CAPABILITIES[kind]):
             return True
         if kind in LATER_KEYS.get(key, ()):
             return True
@@ -229,13 +229,14 @@ def _is_preset(document: Document) -> bool:
 
 def _refuse_later(kind: str, values: dict[str, Any], origins: dict[str, Document]) -> None:
     """Raise Unsupported for what is right and not built yet."""
-    does = " and ".join(CAPABILITIES)
+    *others, last = CAPABILITIES
+    does = f"{', '.join(others)} and {last}"
     if kind not in CAPABILITIES:
         raise Unsupported(f"this version of hotfolder does {does}; `{kind}` comes later")
     later = [
         str(origins[key].problem((key,), f"`{key}` comes later; this version of hotfolder does {does} without it"))
         for key, value in values.items()
-        if value and key not in UNIVERSAL | CAPABILITIES[kind].uses | CAPABILITIES[kind].needs
+        if value and key not in understood(CAPABILITIES[kind])
     ]
     if later:
         raise Unsupported("\n".join(later))

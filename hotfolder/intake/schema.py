@@ -4,7 +4,7 @@ from typing import Any
 
 from hotfolder import sentences
 from hotfolder.capabilities import CAPABILITIES
-from hotfolder.intake.words import KEY_ALIASES, LATER_KEYS, UNIVERSAL
+from hotfolder.intake.words import KEY_ALIASES, LATER_KEYS, understood
 from hotfolder.spec import IntakeKeys, JobSpec, LoraUse
 
 Schema = dict[str, Any]
@@ -48,9 +48,7 @@ def json_schema() -> Schema:
 def _branch(kind: str) -> Schema:
     """Return what holds where `kind` is this kind: its options, and that keys it has no use for stay away."""
     capability = CAPABILITIES[kind]
-    counts = (
-        UNIVERSAL | capability.uses | capability.needs | {key for key, kinds in LATER_KEYS.items() if kind in kinds}
-    )
+    counts = understood(capability) | {key for key, kinds in LATER_KEYS.items() if kind in kinds}
     idle = {key for key in sentences.fields(JobSpec) if key not in counts | {"options"}}
     names = (
         idle | {alias for alias, key in KEY_ALIASES.items() if key in idle} | ({"size"} if "width" in idle else set())

@@ -1,5 +1,7 @@
 """The tables of the job language: other names that people bring along, and what comes in a later version."""
 
+from hotfolder.capabilities.base import Capability
+
 KEY_ALIASES = {
     "num_inference_steps": "steps",
     "sampling_steps": "steps",
@@ -34,7 +36,6 @@ LATER_KINDS = {
     "edit": ("kontext", "instruct", "img_edit", "image_edit"),
     "inpaint": ("fill", "inpainting"),
     "outpaint": ("uncrop", "outpainting", "extend"),
-    "caption": ("blip", "blip2", "describe", "interrogate"),
     "detect": ("detr", "owl", "owlv2", "detection"),
     "mask": ("auto_mask", "clipseg", "segment"),
     "cutout": ("rembg", "birefnet", "remove_background", "cut_out"),
@@ -63,4 +64,9 @@ UNIVERSAL = frozenset(
     ("kind", "model", "profile", "image_sha256", "format", "quality")
     + ("name", "keep_exif", "priority", "tags", "note")
 )
-"""Common keys that mean something to every kind."""
+"""Common keys that mean something to every kind, but for those that a kind ignores."""
+
+
+def understood(capability: type[Capability]) -> frozenset[str]:
+    """Return the common keys that mean something to a kind."""
+    return (UNIVERSAL | capability.uses | capability.needs) - capability.ignores

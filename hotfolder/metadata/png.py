@@ -20,6 +20,7 @@ _COLOUR_TYPES = {"L": 0, "RGB": 2, "RGBA": 6}
 _UP = 2
 _BAND_BYTES = 1 << 23
 _MAX_CHUNKS = 1_000_000
+TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 MAX_TEXT_BYTES = 1 << 20
 """The longest text that is read; Pillow refuses longer ones when they are compressed."""
 
@@ -35,15 +36,15 @@ def write(file: BinaryIO, image: Image.Image, texts: dict[str, str], exif: bytes
     """
     width, height = image.size
     file.write(SIGNATURE)
-    _chunk(file, b"IHDR", struct.pack(">IIBBBBB", width, height, 8, _COLOUR_TYPES[image.mode], 0, 0, 0))
-    _chunk(file, b"sRGB", b"\0")
+    file.write(chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, _COLOUR_TYPES[image.mode], 0, 0, 0)))
+    file.write(chunk(b"sRGB", b"\0"))
     for key, text in texts.items():
-        _chunk(file, *_text_chunk(key, text))
+        file.write(chunk(*text_chunk(key, text)))
     if exif:
-        _chunk(file, b"eXIf", exif)
+        file.write(chunk(b"eXIf", exif))
     for data in _compressed(image):
-        _chunk(file, b"IDAT", data)
-    _chunk(file, b"IEND", b"")
+        file.write(chunk(b"IDAT", data))
+    file.write(chunk(b"IEND", b""))
 
 
 def _compressed(image: Image.Image) -> Iterator[bytes]:
@@ -66,7 +67,8 @@ def _compressed(image: Image.Image) -> Iterator[bytes]:
     yield deflate.flush()
 
 
-def _text_chunk(key: str, text: str) -> tuple[bytes, bytes]:
+def text_chunk(key: str, text: str) -> tuple[bytes, bytes]:
+    """Return kind and content of the chunk that holds a text: tEXt where Latin-1 can, else and for XMP iTXt."""
     head = key.encode("latin-1") + b"\0"
     try:
         if key != XMP_KEY:
@@ -76,10 +78,8 @@ def _text_chunk(key: str, text: str) -> tuple[bytes, bytes]:
     return b"iTXt", head + bytes(4) + text.encode("utf-8")  # not compressed, no language, no translated key
 
 
-def _chunk(file: BinaryIO, kind: bytes, data: bytes) -> None:
-    file.write(struct.pack(">I", len(data)) + kind)
-    file.write(data)
-    file.write(struct.pack(">I", zlib.crc32(data, zlib.crc32(kind))))
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
 
 
 def read_texts(path: Path) -> tuple[dict[str, str], bytes | None]:
@@ -93,7 +93,7 @@ def read_texts(path: Path) -> tuple[dict[str, str], bytes | None]:
         for kind, data in _ancillary(file):
             if kind == b"eXIf":
                 exif = exif or data
-            elif found := _read_text(kind, data):
+            elif found := read_text(kind, data):
                 texts.setdefault(*found)
     return texts, exif
 
@@ -106,14 +106,15 @@ def _ancillary(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
         if len(head) < 8 or head[4:] == b"IEND":
             return
         length = int.from_bytes(head[:4], "big")
-        if head[4:] in (b"tEXt", b"zTXt", b"iTXt", b"eXIf") and length <= MAX_TEXT_BYTES:
+        if head[4:] in (*TEXTS, b"eXIf") and length <= MAX_TEXT_BYTES:
             yield head[4:], file.read(length)
             file.seek(4, 1)
         else:
             file.seek(length + 4, 1)
 
 
-def _read_text(kind: bytes, data: bytes) -> tuple[str, str] | None:
+def read_text(kind: bytes, data: bytes) -> tuple[str, str] | None:
+    """Return key and text of a chunk whose kind is one of TEXTS; None where it is broken or too long."""
     key, _, rest = data.partition(b"\0")
     name = key.decode("latin-1")
     if kind == b"tEXt":

@@ -53,7 +53,7 @@ def read(path: Path) -> Found:
     beside = _sidecar(path)
     parameters_text = texts.get("parameters") or exif.user_comment(camera)
     parameters = a1111.parse(parameters_text) if parameters_text else None
-    ours = record.parse(texts.get(record.KEY) or inside.record) or {}
+    ours = record.parse(texts.get(record.KEY) or inside.record or beside.record) or {}
     ratings = (beside.rating, inside.rating, exif.rating(camera))
     return Found(
         tool="hotfolder" if ours else "a1111" if parameters else "",

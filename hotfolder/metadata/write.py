@@ -5,6 +5,7 @@ from typing import Any
 
 from PIL import Image
 
+from hotfolder import images
 from hotfolder.errors import Unsupported
 from hotfolder.metadata import a1111, exif, png, record, tiff, xmp
 from hotfolder.metadata.facts import Facts
@@ -54,7 +55,7 @@ def save(image: Image.Image, path: Path, format: Format, quality: int, facts: Fa
     exif_bytes = exif.build(facts, _comment(facts))
     options: dict[str, Any] = {"quality": quality, "exif": exif_bytes, "xmp": _xmp(facts).encode()}
     if format == "jpeg":
-        _flat(image).save(path, "JPEG", subsampling=0 if quality >= _FINE_QUALITY else 2, **options)
+        images.on_white(image).save(path, "JPEG", subsampling=0 if quality >= _FINE_QUALITY else 2, **options)
     else:
         image.save(path, "WEBP", **options)
 
@@ -99,11 +100,3 @@ def _xmp(facts: Facts) -> str:
         if len(packet.encode()) <= xmp.MAX_BYTES:
             break
     return packet
-
-
-def _flat(image: Image.Image) -> Image.Image:
-    if image.mode != "RGBA":
-        return image
-    white = Image.new("RGB", image.size, "white")
-    white.paste(image, mask=image.getchannel("A"))
-    return white

@@ -7,7 +7,8 @@ digiKam's namespace for its tag tree.
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
-from xml.sax.saxutils import escape
+from xml.parsers import expat  # nosec B407: a packet with a document type is refused before
+from xml.sax.saxutils import escape, quoteattr
 
 from hotfolder.metadata.facts import Facts
 from hotfolder.metadata.text import clean, cut
@@ -34,7 +35,9 @@ _HEAD = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n<x:xmpmeta xmlns:x="adobe:ns:meta/">\n'
     f'<rdf:RDF xmlns:rdf="{_NAMESPACES["rdf"]}">\n<rdf:Description rdf:about=""{_TYPES}>\n'
 )
-_TAIL = '</rdf:Description>\n</rdf:RDF>\n</x:xmpmeta>\n<?xpacket end="w"?>'
+_EMPTY_HEAD = _HEAD.partition("<rdf:Description")[0]
+_EMPTY_TAIL = '</rdf:RDF>\n</x:xmpmeta>\n<?xpacket end="w"?>'
+_TAIL = f"</rdf:Description>\n{_EMPTY_TAIL}"
 
 
 def build(facts: Facts, record: str | None) -> str:
@@ -75,6 +78,101 @@ def _packet(facts: Facts, record: str | None, limit: int) -> str:
             _plain("Iptc4xmpExt:AIPromptInformation", prompt),
         ]
     return _HEAD + "".join(parts) + _TAIL
+
+
+def merged(own: bytes | None, facts: Facts, record: str | None) -> str:
+    """Return a picture's own packet with caption, keywords and our record in it; all else in it stays to the letter.
+
+    A caption takes the place of the description, in all its languages.
+
+    Args:
+        own: the packet as it is in the file, None where there is none.
+        facts: `caption`, and `tags`: all that the picture then has, its own among them.
+        record: our own JSON, for containers that have no other place for it.
+
+    Raises:
+        ValueError: the packet is of a kind that cannot be added to.
+    """
+    own = (own or f"{_EMPTY_HEAD}\n{_EMPTY_TAIL}".encode()).strip(b"\xef\xbb\xbf\0 \t\r\n")
+    ours = {
+        "dc:description": _language("dc:description", facts.caption or ""),
+        "dc:subject": _list("dc:subject", "Bag", _joined(own, "dc:subject", facts.tags)),
+        "digiKam:TagsList": _list("digiKam:TagsList", "Seq", _joined(own, "digiKam:TagsList", facts.tags)),
+        "hotfolder:record": _plain("hotfolder:record", record or ""),
+    }
+    layout = _Layout(own, {_full(name) for name, text in ours.items() if text})
+    head = f"<rdf:Description xmlns:rdf={quoteattr(_NAMESPACES['rdf'])} rdf:about={quoteattr(layout.about)}{_TYPES}>\n"
+    parts, at = [], 0
+    for start, end in layout.cuts:
+        parts.append(own[at:start])
+        at = end
+    parts += [own[at : layout.end], head.encode(), *(text.encode() for text in ours.values())]
+    text = b"".join([*parts, b"</rdf:Description>\n", own[layout.end :]]).decode()
+    return re.sub(r"\s+(?=<\?xpacket end)", "\n", text)  # the white space kept for editing in place is not
+
+
+def _joined(own: bytes, name: str, tags: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a list of keywords with `tags` added, where there are new ones; those in a tree count as their leaves."""
+    root = _parsed(own.decode())
+    kept = _values(root, name) if root is not None else []
+    known = {*kept, *(tag.rpartition("/")[2] for tag in kept)}
+    new = [tag for tag in tags if tag not in known]
+    return (*kept, *new) if new else ()
+
+
+class _Layout:
+    """Where in a packet, in bytes, some properties lie and the description ends; ValueError where that is not clear."""
+
+    def __init__(self, packet: bytes, properties: set[str]) -> None:
+        self.about = ""
+        self.cuts: list[tuple[int, int]] = []
+        self.end = 0
+        self._properties = properties
+        self._path: list[str] = []
+        self._begun: int | None = None
+        self._is_closing = False
+        if b"<!DOCTYPE" in packet or b"<!ENTITY" in packet:
+            raise ValueError("a packet with a document type")
+        self._parser = expat.ParserCreate("utf-8", " ")
+        self._parser.StartElementHandler = self._open
+        self._parser.EndElementHandler = self._close
+        self._parser.DefaultHandler = lambda text: self._finish()
+        try:
+            self._parser.Parse(packet, True)
+        except expat.ExpatError as error:
+            raise ValueError("no XML") from error
+        if packet[self.end : self.end + 2] != b"</":
+            raise ValueError("no place for further properties")
+
+    def _open(self, name: str, attributes: dict[str, str]) -> None:
+        self._finish()
+        if self._path and self._path[-1] == _full("rdf:RDF"):
+            self.about = attributes.get(_full("rdf:about"), "")
+            if self._properties & attributes.keys():
+                raise ValueError("a list written as an attribute")
+        self._path.append(name)
+        if name in self._properties and len(self._path) >= 3 and self._path[-3] == _full("rdf:RDF"):
+            self._begun = self._parser.CurrentByteIndex
+
+    def _close(self, name: str) -> None:
+        self._finish()
+        self._path.pop()
+        if name in self._properties and len(self._path) >= 2 and self._path[-2] == _full("rdf:RDF"):
+            self._is_closing = True
+        elif name == _full("rdf:RDF"):
+            self.end = self._parser.CurrentByteIndex
+
+    def _finish(self) -> None:
+        """End the cut of a property at what comes next behind it."""
+        if self._is_closing and self._begun is not None:
+            self.cuts.append((self._begun, self._parser.CurrentByteIndex))
+            self._is_closing, self._begun = False, None
+
+
+def _full(name: str) -> str:
+    """Return a name as expat gives it: the namespace, a blank, the local name."""
+    prefix, _, local = name.partition(":")
+    return f"{_NAMESPACES[prefix]} {local}"
 
 
 def _shortened(tags: tuple[str, ...]) -> tuple[str, ...]:
@@ -129,13 +227,8 @@ class Described:
 
 def read(packet: str | bytes) -> Described:
     """Return what a packet says; an empty Described where it is no XML or brings its own entities."""
-    text = packet.decode("utf-8", "replace") if isinstance(packet, bytes) else packet
-    if "<!DOCTYPE" in text or "<!ENTITY" in text:  # XMP has neither; entities are how a small XML becomes a large one
-        return Described()
-    try:
-        # without a document type there are no entities to expand
-        root = ET.fromstring(text.strip("\ufeff\0 \t\r\n"))  # nosec B314
-    except (ET.ParseError, ValueError):
+    root = _parsed(packet.decode("utf-8", "replace") if isinstance(packet, bytes) else packet)
+    if root is None:
         return Described()
     rating = _first(root, "xmp:Rating")
     source_type = _first(root, "Iptc4xmpExt:DigitalSourceType")
@@ -148,6 +241,16 @@ def read(packet: str | bytes) -> Described:
         source_type=source_type and source_type.removeprefix(SOURCE_TYPES),
         record=_first(root, "hotfolder:record"),
     )
+
+
+def _parsed(text: str) -> ET.Element | None:
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:  # XMP has neither; entities are how a small XML becomes a large one
+        return None
+    try:
+        # without a document type there are no entities to expand
+        return ET.fromstring(text.strip("\ufeff\0 \t\r\n"))  # nosec B314
+    except (ET.ParseError, ValueError):
+        return None
 
 
 def _first(root: ET.Element, name: str) -> str | None:

@@ -150,7 +150,7 @@ def test_a_preset_is_checked_all_the_same() -> None:
 
 @pytest.mark.parametrize("kind", sorted(LATER_KINDS.keys() - set(CAPABILITIES)))
 def test_kinds_that_come_later(kind: str) -> None:
-    with pytest.raises(Unsupported, match=f"does generate and upscale.*`{kind}` comes later"):
+    with pytest.raises(Unsupported, match=f"does .*generate and upscale; `{kind}` comes later"):
         resolve(f"kind: {kind}\nprompt: a\nsome_option: 3")
     with pytest.raises(BadSpec, match="`steps` must be a whole number"):
         resolve(f"kind: {kind}\nsteps: many")
