@@ -91,13 +91,13 @@ def sentence(rng: np.random.Generator) -> Sentence:
 
 
 def _description(scene: Scene) -> Sentence:
-    marks = []
+    marks: list[Marks] = []
     for i, thing in enumerate(scene.things):
         where = f"{thing.place} {thing.size}"
         if scene.relation is not None:
             where = scene.relation if i == 0 else _TURNED[scene.relation]
         marks.append((thing.colour, thing.shape, where, scene.ground))
-    pieces = [(scene.things[0].words(), marks[0])]
+    pieces: list[tuple[str, Marks]] = [(scene.things[0].words(), marks[0])]
     if scene.relation is not None:
         pieces += [(scene.relation, marks[1]), (scene.things[1].words(), marks[1])]
     elif scene.things[0].place != "center":
