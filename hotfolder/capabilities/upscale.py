@@ -1,8 +1,10 @@
-"""Make a picture larger: `model: lanczos` resamples it, any factor, without a GPU."""
+"""Make a picture larger: by a network that invents the detail, or by resampling (`model: lanczos`), any factor."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
+import numpy as np
 from PIL import Image
 from pydantic import Field
 
@@ -35,28 +37,101 @@ class Upscale(Capability):
     @classmethod
     def check(cls, spec: JobSpec, options: Any, image_size: tuple[int, int] | None) -> None:
         assert image_size
-        width, height = _size(image_size, options)
-        write.check_size(spec.format, width, height)
-        if width * height > MAX_RESULT_MEGAPIXELS * 1_000_000:
-            raise RejectedInput(
-                f"{image_size[0]}x{image_size[1]} enlarged to {width}x{height} would have "
-                f"{width * height // 1_000_000} megapixels; at most "
-                f"{MAX_RESULT_MEGAPIXELS} can be made: use a smaller `factor`"
-            )
+        size = _times(image_size, options.factor or DEFAULT_FACTOR)
+        write.check_size(spec.format, *size)
+        _refuse_vast(image_size, size, "use a smaller `factor`")
 
     def run(self, context: Context) -> Iterator[Result]:
-        """Resample with a Lanczos window (a = 3), in alpha-premultiplied colour where the picture has alpha."""
+        """Enlarge as often as the network's own scale goes into the factor, at least once; Lanczos does the rest.
+
+        A factor of 1 or less needs no invented detail: it is resampled.
+        """
         assert context.image
-        size = _size(context.image.size, context.options)
-        yield Result(_resample(context.image, size), context.planned[0], {"sampler": "Lanczos"})
+        image = context.image
+        if context.model:
+            network = context.pool.use(context.model)
+            factor = context.options.factor or network.scale
+            size = _times(image.size, factor)
+            passes = max(1, int(math.log(factor, network.scale) + 1e-9)) if factor > 1 else 0
+            _refuse_vast(image.size, _times(image.size, network.scale**passes), "use `model: lanczos`")
+            for _ in range(passes):
+                image = _enlarge(image, network.enlarge, context.progress)
+        else:
+            size = _times(image.size, context.options.factor or DEFAULT_FACTOR)
+        facts = {} if image.size == size else {"sampler": "Lanczos"}
+        yield Result(_resample(image, size), context.planned[0], facts)
 
 
-def _size(size: tuple[int, int], options: Any) -> tuple[int, int]:
-    factor = options.factor or DEFAULT_FACTOR
+Progress = Callable[[int, int], None]
+
+
+def _times(size: tuple[int, int], factor: float) -> tuple[int, int]:
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
 
 
+def _refuse_vast(size: tuple[int, int], larger: tuple[int, int], instead: str) -> None:
+    megapixels = larger[0] * larger[1] / 1_000_000
+    if megapixels > MAX_RESULT_MEGAPIXELS:
+        raise RejectedInput(
+            f"{size[0]}x{size[1]} enlarged to {larger[0]}x{larger[1]} would have {int(megapixels)} megapixels; at most "
+            f"{MAX_RESULT_MEGAPIXELS} can be made: {instead}"
+        )
+
+
+def _enlarge(
+    image: Image.Image, network: Callable[[np.ndarray, Progress], np.ndarray], progress: Progress
+) -> Image.Image:
+    """Run a network for colour pictures, (h, w, 3) uint8, on any picture; what is grey stays grey.
+
+    Alpha is enlarged as a grey picture of its own, so that cut edges get as sharp as painted ones.
+    """
+    if image.mode == "L":
+        return Image.fromarray(network(_stacked(np.asarray(image)), progress)).convert("L")
+    if image.mode == "RGB":
+        return Image.fromarray(network(np.asarray(image), progress))
+    pixels = np.asarray(image)
+    alpha = pixels[..., 3]
+    if (alpha == alpha.max()).all():
+        colours = network(pixels[..., :3], progress)
+        shown = np.full((*colours.shape[:2], 1), alpha.max())
+    else:
+        colours = network(_filled(pixels), lambda done, of: progress(done, 2 * of))
+        shown = network(_stacked(alpha), lambda done, of: progress(of + done, 2 * of))[..., :1]
+    return Image.fromarray(np.concatenate([colours, shown], axis=2))
+
+
+def _stacked(grey: np.ndarray) -> np.ndarray:
+    return np.repeat(grey[..., None], 3, axis=2)
+
+
+def _filled(pixels: np.ndarray) -> np.ndarray:
+    """Return the colours of an RGBA picture, those of transparent pixels taken from what is nearest to be seen.
+
+    Editors leave black under what is transparent; a network would draw an edge against it.
+    """
+    weights = pixels[..., 3:].astype(np.float32) / 255
+    return _pulled(pixels[..., :3] * weights, weights).round().astype(np.uint8)
+
+
+def _pulled(colours: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return colours that were multiplied by weights divided by them; where those are 0, of a picture half as large."""
+    seen = weights > 0
+    own = colours / np.where(seen, weights, 1)
+    height, width = seen.shape[:2]
+    if seen.all() or height * width == 1:
+        return own
+    pad = ((0, height % 2), (0, width % 2), (0, 0))
+    smaller = (
+        np.pad(part, pad).reshape(-(-height // 2), 2, -(-width // 2), 2, -1).sum((1, 3)) for part in (colours, weights)
+    )
+    larger = np.repeat(np.repeat(_pulled(*smaller), 2, 0), 2, 1)[:height, :width]
+    return np.where(seen, own, larger)
+
+
 def _resample(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Resample with a Lanczos window (a = 3), in alpha-premultiplied colour where the picture has alpha."""
+    if image.size == size:
+        return image
     if image.mode == "RGBA":
         return image.convert("RGBa").resize(size, Image.Resampling.LANCZOS).convert("RGBA")
     return image.resize(size, Image.Resampling.LANCZOS)
