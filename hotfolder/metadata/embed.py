@@ -45,7 +45,7 @@ def save(source: Path, target: Path, format: str, facts: Facts) -> str | None:
     if put := {"PNG": _png, "JPEG": _jpeg, "WEBP": _webp}.get(format):
         try:
             parts = put(memoryview(source.read_bytes()), facts)
-        except (ValueError, LookupError, struct.error):  # signed, odd or damaged: what cannot be understood is let be
+        except (ValueError, LookupError, OverflowError, struct.error):  # signed, odd or damaged: what cannot be understood is let be
             pass
         else:
             with open(target, "wb") as file:
@@ -181,8 +181,10 @@ def _extended_header(kind: bytes, body: Part) -> bytes:
     if kind == b"VP8L":
         (bits,) = struct.unpack_from("<I", body, 1)
         width, height, has_alpha = bits & 0x3FFF, bits >> 14 & 0x3FFF, bits >> 28 & 1
-    else:
+    elif kind == b"VP8 ":
         width, height = (edge & 0x3FFF for edge in struct.unpack_from("<HH", body, 6))
         width, height, has_alpha = width - 1, height - 1, 0
+    else:
+        raise ValueError("no picture first")
     edges = width.to_bytes(3, "little") + height.to_bytes(3, "little")
     return bytes([_HAS_ALPHA * has_alpha, 0, 0, 0]) + edges
