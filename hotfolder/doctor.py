@@ -43,10 +43,11 @@ class Finding:
 
 def examine(root: Path) -> list[Finding]:
     """Look at the machine and at the workspace at `root`; never raises for what it finds there."""
+    cards, system = [card.name for card in machine.nvidia_cards()], f"{platform.system()} {platform.machine()}"
     findings = [
         judge_python(sys.version_info[:3], sys.maxsize > 2**32),
         judge_sqlite(sqlite3.sqlite_version_info, machine.has_fts5()),
-        judge_graphics(machine.nvidia_cards(), *machine.ask_torch(), f"{platform.system()} {platform.machine()}"),
+        judge_graphics(cards, *machine.ask_torch(), system),
         judge_libraries(machine.installed(machine.requirements())),
         judge_exiftool(shutil.which("exiftool")),
     ]

@@ -1,17 +1,20 @@
-"""What the doctor looks at: each function returns plain facts of this machine and leaves nothing behind.
+"""What this machine is: each function returns plain facts and leaves nothing behind.
 
 Nothing here imports torch. It is asked in a process of its own, so that a broken one cannot break the doctor.
 """
 
 import contextlib
 import ctypes
+import functools
 import json
 import os
+import platform
 import secrets
 import shutil
 import sqlite3
 import subprocess
 import sys
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from typing import Any
 from packaging.requirements import Requirement
 
 from hotfolder import atomic
+from hotfolder.models.placement import Machine
 
 ASK_TORCH = """
 import json, torch
@@ -30,8 +34,18 @@ print(json.dumps({
 """
 
 
-def nvidia_cards() -> list[str]:
-    """Return the names of the NVIDIA cards that the driver reports, none where there is no driver."""
+@dataclass(frozen=True)
+class Card:
+    """An NVIDIA card as its driver reports it; `capability` is CUDA's, None where an old driver does not tell."""
+
+    name: str
+    total_bytes: int
+    free_bytes: int
+    capability: tuple[int, int] | None
+
+
+def nvidia_cards(visible: str | None = None) -> list[Card]:
+    """Return the NVIDIA cards that the driver reports, none where there is no driver; `visible` as in `cards_of`."""
     tool = shutil.which("nvidia-smi") or next(
         (
             path
@@ -42,13 +56,83 @@ def nvidia_cards() -> list[str]:
     )
     if tool is None:
         return []
+    query = "--query-gpu=index,uuid,name,memory.total,memory.free,compute_cap"
     try:
         said = subprocess.run(
-            [tool, "--query-gpu=name", "--format=csv,noheader"], capture_output=True, text=True, timeout=20, check=True
+            [tool, query, "--format=csv,noheader,nounits"], capture_output=True, text=True, timeout=20, check=True
         )
     except (OSError, subprocess.SubprocessError):
         return []
-    return [line.strip() for line in said.stdout.splitlines() if line.strip()]
+    return cards_of(said.stdout, visible)
+
+
+def cards_of(table: str, visible: str | None) -> list[Card]:
+    """Read nvidia-smi's lines `index, uuid, name, MiB in all, MiB free, capability`.
+
+    `visible` is CUDA_VISIBLE_DEVICES: numbers or beginnings of uuids, up to the first that names no card.
+
+    **Source:** CUDA C++ Programming Guide, environment variables; order by PCI bus, as nvidia-smi numbers them.
+    """
+    known: list[tuple[str, str, Card]] = []
+    for line in table.splitlines():
+        fields = [field.strip() for field in line.split(",")]
+        if len(fields) == 6 and fields[3].isdigit() and fields[4].isdigit():
+            major, _, minor = fields[5].partition(".")
+            capability = (int(major), int(minor)) if major.isdigit() and minor.isdigit() else None
+            card = Card(fields[2], int(fields[3]) * 2**20, int(fields[4]) * 2**20, capability)
+            known.append((fields[0], fields[1], card))
+    if visible is None:
+        return [card for _, _, card in known]
+    seen = []
+    for wanted in (word.strip() for word in visible.split(",")):
+        named = [card for index, uuid, card in known if wanted and (wanted == index or uuid.startswith(wanted))]
+        if not named:
+            break
+        seen.append(named[0])
+    return seen
+
+
+@functools.cache
+def facts() -> Machine:
+    """Return what models can compute with on this machine: its first card, Apple's GPU, or the processor.
+
+    Looked at once: what is free then is what nobody else has, before models of ours are loaded.
+    """
+    ram, system = ram_bytes(), f"{platform.system()} {platform.machine()}"
+    if cards := nvidia_cards(os.environ.get("CUDA_VISIBLE_DEVICES")):
+        card = cards[0]
+        return Machine(
+            device="cuda",
+            name=card.name,
+            device_bytes=card.total_bytes,
+            free_bytes=card.free_bytes,
+            ram_bytes=ram,
+            capability=card.capability,
+            windows=system.startswith("Windows"),
+        )
+    apple = system == "Darwin arm64"
+    name = "Apple's GPU" if apple else "the processor"
+    return Machine(device="mps" if apple else "cpu", name=name, device_bytes=ram, free_bytes=ram, ram_bytes=ram)
+
+
+def ram_bytes() -> int:
+    """Return the size of main memory, or what a container may take of it."""
+    if sys.platform == "win32":
+        return _windows_ram_bytes()
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit = Path("/sys/fs/cgroup/memory.max")
+    with contextlib.suppress(OSError, ValueError):  # no such file, or the word `max`
+        total = min(total, int(limit.read_text()))
+    return total
+
+
+def _windows_ram_bytes() -> int:
+    """**Source:** MEMORYSTATUSEX of the Windows API: two 32-bit numbers, then 64-bit ones, first of them the total."""
+    status = (ctypes.c_uint64 * 8)()
+    ctypes.cast(status, ctypes.POINTER(ctypes.c_uint32))[0] = ctypes.sizeof(status)
+    windows: Any = ctypes
+    windows.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status))
+    return int(status[1])
 
 
 def ask_torch(python: str = sys.executable) -> tuple[dict[str, Any] | None, str]:

@@ -7,11 +7,19 @@ from typing import Any
 from hotfolder import atomic, names, publish, yamlfile
 from hotfolder.catalog import queue
 from hotfolder.catalog.store import Catalog
+from hotfolder.models import entries, profile
+from hotfolder.models.placement import Machine, Placement
+from hotfolder.spec import JobSpec
 from hotfolder.workspace import Workspace
 
 
-def order(workspace: Workspace, catalog: Catalog, job: dict[str, Any]) -> dict[str, Any]:
-    """Return the order for a claimed job row, with a fresh folder to stage its results in (worker.Order)."""
+def order(workspace: Workspace, catalog: Catalog, job: dict[str, Any], machine: Machine) -> dict[str, Any]:
+    """Return the order for a claimed job row, with a fresh folder to stage its results in (worker.Order).
+
+    Raises:
+        NotYet, ConfigError, BadSpec: its model is not to be had on this machine, or by this profile.
+    """
+    placement = _placement(workspace, job, machine)
     source = workspace.absolute(job["source_path"]) if job["source_path"] else None
     name, sha256 = _input(catalog, job, source) if source else (None, None)
     return {
@@ -19,12 +27,25 @@ def order(workspace: Workspace, catalog: Catalog, job: dict[str, Any]) -> dict[s
         "spec": json.loads(job["spec"]),
         "planned": json.loads(job["planned"]),
         "model": job["model"],
+        "placement": placement.model_dump() if placement else None,
         "out": str(publish.fresh_stage(workspace, job)),
         "max_pixels": int(workspace.settings.max_megapixels * 1_000_000),
         "image": str(source) if source else None,
         "image_name": name,
         "image_sha256": sha256,
     }
+
+
+def _placement(workspace: Workspace, job: dict[str, Any], machine: Machine) -> Placement | None:
+    """Return how the job's model is put on the machine, None where it has none."""
+    if not job["model"]:
+        return None
+    spec = JobSpec.model_validate_json(job["spec"])
+    has_card = machine.device != "cpu"
+    choice = profile.choose(spec, workspace.settings.profile, workspace.profiles, job["name"], has_card)
+    assert choice
+    weights = entries.weights_folder(choice.entry, workspace.models)
+    return choice.placement(spec, machine, entries.weights_bytes(weights))
 
 
 def _input(catalog: Catalog, job: dict[str, Any], source: Path) -> tuple[str, str | None]:

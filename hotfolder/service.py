@@ -15,12 +15,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from hotfolder import atomic, control, orders, planner, publish
+from hotfolder import atomic, control, machine, orders, planner, publish
 from hotfolder.catalog import queue
 from hotfolder.catalog.store import Catalog
-from hotfolder.errors import OutOfMemory, WorkerLost
+from hotfolder.errors import HotfolderError, OutOfMemory, WorkerLost
 from hotfolder.intake.taking import Taking
 from hotfolder.intake.watch import Watch, watching
+from hotfolder.models.placement import Machine
 from hotfolder.pausing import Pausing
 from hotfolder.planner import Candidate
 from hotfolder.publish import Staged
@@ -42,9 +43,13 @@ class Service:
     """One service on one workspace. `tell(job, event)` is called with each job that starts, moves on or ends."""
 
     def __init__(
-        self, workspace: Workspace, tell: Callable[[dict[str, Any], str], None] = lambda job, event: None
+        self,
+        workspace: Workspace,
+        tell: Callable[[dict[str, Any], str], None] = lambda job, event: None,
+        machine: Callable[[], Machine] = machine.facts,
     ) -> None:
         self.workspace = workspace
+        self.machine = machine
         self.catalog = Catalog(workspace.catalog)
         self.tell = tell
         self.taking: Taking
@@ -68,7 +73,7 @@ class Service:
     def run(self, once: bool = False) -> None:
         """Watch until stopped; with `once`, until nothing more can run. The caller holds the workspace."""
         recover(self.workspace, self.catalog)
-        self.taking = Taking(self.workspace, self.catalog, random.Random())
+        self.taking = Taking(self.workspace, self.catalog, random.Random(), self.machine)
         with watching([self.workspace.inbox, self.workspace.control], self.look_soon) as watch:
             while not self.stopping:
                 self._bell.clear()
@@ -206,7 +211,7 @@ class Service:
     # -- from the queue to outbox -------------------------------------------------------------------------------
 
     def start_next(self) -> None:
-        """Give the worker the job the planner picks."""
+        """Give the worker the job the planner picks; one whose model does not fit this machine any more waits."""
         if self.running or self.paused or self.stopping:
             return
         picked = self._pick()
@@ -218,8 +223,12 @@ class Service:
                 self.workspace.models, self.workspace.private / "logs" / "worker.log", self._bell.set
             )
             self.resident = ""
-        self.worker.send(orders.order(self.workspace, self.catalog, job))
         self.running, self.progress, self.heard_at = job, {}, time.monotonic()
+        try:
+            self.worker.send(orders.order(self.workspace, self.catalog, job, self.machine()))
+        except HotfolderError as error:  # the profile or the card is another than when the job was taken in
+            self.take_failure({"waits": True, "error": str(error)})
+            return
         self.tell(job, "started")
 
     def _pick(self) -> Candidate | None:

@@ -31,6 +31,7 @@ from hotfolder.intake import language, prompts
 from hotfolder.metadata import read, write
 from hotfolder.metadata.facts import Facts, Source
 from hotfolder.models import entries
+from hotfolder.models.placement import Placement
 from hotfolder.models.pool import ModelPool, model_hash
 from hotfolder.spec import JobSpec, Planned
 
@@ -44,12 +45,14 @@ VANISHED = "its folder in .hotfolder/work was removed while it was being worked 
 
 @dataclass(frozen=True)
 class Order:
-    """One job as the service sends it. Paths are absolute; `image` is None where the job works on no picture."""
+    """One job as the service sends it. Paths are absolute; `image` is None where the job works on no picture,
+    `placement` where it needs no model."""
 
     job: int
     spec: JobSpec
     planned: tuple[Planned, ...]
     model: str
+    placement: Placement | None
     out: Path
     max_pixels: int
     image: Path | None = None
@@ -96,6 +99,7 @@ def read_order(line: str) -> Order:
     given = json.loads(line)
     given["spec"] = JobSpec.model_validate(given["spec"])
     given["planned"] = tuple(Planned.model_validate(one) for one in given["planned"])
+    given["placement"] = Placement.model_validate(given["placement"]) if given["placement"] else None
     given["out"] = Path(given["out"])
     given["image"] = Path(given["image"]) if given["image"] else None
     return Order(**given)

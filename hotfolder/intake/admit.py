@@ -14,6 +14,8 @@ from hotfolder.intake.pairing import COMPANIONS, Group, is_picture, stem
 from hotfolder.intake.presets import HotFolder, Presets
 from hotfolder.intake.words import KEY_ALIASES
 from hotfolder.models import entries
+from hotfolder.models import profile as profiles
+from hotfolder.models.placement import Machine
 from hotfolder.spec import JobSpec, Planned
 from hotfolder.workspace import Workspace
 from hotfolder.yamlfile import Document
@@ -56,12 +58,14 @@ class Admission:
 
 @dataclass(frozen=True)
 class Admitter:
-    """Turns groups into admissions. `find_input(sha256)` looks a file up that was taken in before."""
+    """Turns groups into admissions. `find_input(sha256)` looks a file up that was taken in before; `machine` says what
+    models can run on."""
 
     workspace: Workspace
     presets: Presets
     find_input: Callable[[str], Path | None]
     draw: random.Random
+    machine: Callable[[], Machine]
 
     def admit(self, group: Group) -> Admission:
         """Read, pair and validate one group; never raises for what a user dropped."""
@@ -208,26 +212,35 @@ class Admitter:
             raise NotYet(f"needs a prompt: write `prompt:` into {where}")
         size = self._size_of(path, where) if path else None
         capability.check(spec, capability.Options(**spec.options), size)
-        profile, entry = self._chosen(spec, where)
+        choice = self._chosen(spec, where)
         planned = prompts.plan(spec, self.workspace.wildcards, self.draw)
-        if entry and entry.is_loaded:
-            entries.weights_folder(entry, self.workspace.models)
-        return replace(
-            draft,
-            spec=spec.model_copy(
-                update={
-                    "profile": profile if entry and entry.is_loaded else None,  # resampling belongs to no profile
-                    "model": entry.name if entry else None,
-                }
-            ),
-            planned=planned,
-            model=entry.name if entry and entry.is_loaded else "",
-        )
+        if choice is None or not choice.entry.is_loaded:  # resampling belongs to no profile
+            update = {"profile": None, "model": choice.entry.name if choice else None}
+            return replace(draft, spec=spec.model_copy(update=update), planned=planned)
+        self._refuse_what_cannot_run(choice, spec)
+        spec = choice.filled(spec).model_copy(update={"profile": choice.profile, "model": choice.entry.name})
+        return replace(draft, spec=spec, planned=planned, model=choice.entry.name)
 
-    def _chosen(self, spec: JobSpec, where: str) -> tuple[str, entries.ModelEntry | None]:
-        """Return the profile and model of a job; one that cannot run because of the settings alone waits for them."""
+    def _refuse_what_cannot_run(self, choice: profiles.Choice, spec: JobSpec) -> None:
+        """Raise NotYet for a model or a LoRA that is not on this machine, or does not fit it."""
+        models = self.workspace.models
         try:
-            return entries.choose(spec, self.workspace.settings.profile, self.workspace.profiles, where)
+            here = entries.weights_bytes(entries.weights_folder(choice.entry, models))
+        except entries.Incomplete:
+            raise
+        except NotYet as missing:
+            try:  # what cannot run here need not be fetched
+                choice.placement(spec, self.machine(), None)
+            except NotYet as unfit:
+                raise NotYet(f"{unfit}; and {missing}") from None
+            raise
+        choice.placement(spec, self.machine(), here)
+
+    def _chosen(self, spec: JobSpec, where: str) -> profiles.Choice | None:
+        """Return what serves a job; one that cannot run because of the settings alone waits for them."""
+        has_card = self.machine().device != "cpu"
+        try:
+            return profiles.choose(spec, self.workspace.settings.profile, self.workspace.profiles, where, has_card)
         except ConfigError as error:
             if spec.profile:
                 raise BadSpec([Problem(where, None, "profile", str(error))]) from None

@@ -2,6 +2,7 @@
 
 import random
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from hotfolder.intake.presets import Presets
 from hotfolder.intake.scan import Entry, scan
 from hotfolder.intake.stability import Stability, is_being_written
 from hotfolder.intake.words import KEY_ALIASES
+from hotfolder.models.placement import Machine
 from hotfolder.spec import JobSpec
 from hotfolder.workspace import Workspace
 
@@ -36,6 +38,7 @@ class Taking:
     workspace: Workspace
     catalog: Catalog
     draw: random.Random
+    machine: Callable[[], Machine]
     stability: Stability = field(default_factory=Stability)
     settled: deque[Group] = field(default_factory=deque)
     waiting: dict[str, Waiting] = field(default_factory=dict)
@@ -53,7 +56,10 @@ class Taking:
             primary = queue.files_of(row)[0]["origin"]
             self.waiting[primary] = Waiting(row["id"], ())
         # a cancel that was asked for while nothing ran comes before the first look
-        self._admitter = Admitter(self.workspace, Presets(self.workspace.inbox), self._find_input, self.draw)
+        self._admitter = self._admit_with(Presets(self.workspace.inbox))
+
+    def _admit_with(self, presets: Presets) -> Admitter:
+        return Admitter(self.workspace, presets, self._find_input, self.draw, self.machine)
 
     def look(self, now: float) -> None:
         """Scan the inbox once and line up the groups that have settled.
@@ -67,7 +73,7 @@ class Taking:
         groups, strangers = pair(entries)
         self.strangers = [names.display(path) for path in (*(entry.path for entry in strangers), *passed_over)]
         presets = Presets(self.workspace.inbox)
-        self._admitter = Admitter(self.workspace, presets, self._find_input, self.draw)
+        self._admitter = self._admit_with(presets)
         groups = self._absorb_named_pictures(groups)
         self._forget_gone(groups)
         self.settled.clear()

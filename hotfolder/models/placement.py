@@ -9,6 +9,21 @@ Precision = Literal["bf16", "fp16", "fp32", "nf4"]
 Offload = Literal["none", "model", "group", "sequential"]
 
 
+class Machine(Strict):
+    """What a machine computes with. `device_bytes` is the memory of the card, of all for Apple's and for processors.
+
+    `free_bytes` of it were free when it was looked at. `capability` is CUDA's compute capability, (8, 9) for Ada.
+    """
+
+    device: Device
+    name: str
+    device_bytes: int
+    free_bytes: int
+    ram_bytes: int
+    capability: tuple[int, int] | None = None
+    windows: bool = False
+
+
 class Placement(Strict):
     """One model on one machine.
 

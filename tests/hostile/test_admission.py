@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from hotfolder import machine
 from hotfolder.intake.admit import Admitter
 from hotfolder.intake.pairing import Group, pair
 from hotfolder.intake.presets import Presets
@@ -33,7 +34,7 @@ def dropped(tmp_path_factory: pytest.TempPathFactory) -> Aftermath:
 
 def _groups(dropped: Aftermath) -> tuple[Admitter, list[Group]]:
     workspace = dropped.bench.workspace
-    admitter = Admitter(workspace, Presets(workspace.inbox), lambda sha256: None, random.Random(1))
+    admitter = Admitter(workspace, Presets(workspace.inbox), lambda sha256: None, random.Random(1), machine.facts)
     groups, _ = pair(scan(workspace.inbox))
     assert len(groups) > 250
     return admitter, groups

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from hotfolder import machine
 from hotfolder.intake.admit import Admission, Admitter
 from hotfolder.intake.pairing import Group, pair
 from hotfolder.intake.presets import Presets
@@ -25,7 +26,9 @@ def group_of(bench: Bench, origin: str) -> Group:
 
 def admit(bench: Bench, group: Group | str) -> Admission:
     group = group_of(bench, group) if isinstance(group, str) else group
-    return Admitter(bench.workspace, Presets(bench.inbox), lambda sha256: None, random.Random(1)).admit(group)
+    return Admitter(bench.workspace, Presets(bench.inbox), lambda sha256: None, random.Random(1), machine.facts).admit(
+        group
+    )
 
 
 def test_a_picture_that_came_after_the_look_is_not_worked_on_before_it_has_settled(bench: Bench) -> None:

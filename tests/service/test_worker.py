@@ -55,7 +55,7 @@ def run(tmp_path: Path, told: io.StringIO) -> Iterator[Callable[[], dict[str, An
     out = tmp_path / "drop" / "1" / "stage"
     out.mkdir(parents=True)
     planned = tuple(Planned(seed=number, seed_locked=False) for number in range(PICTURES))
-    order = Order(1, JobSpec(kind=KIND), planned, "", out, 10**6)
+    order = Order(1, JobSpec(kind=KIND), planned, "", None, out, 10**6)
     with ThreadPoolExecutor(2) as savers:
         yield lambda: worker.run(order, ModelPool(tmp_path), tmp_path, savers, told)
 
