@@ -1,6 +1,6 @@
 """Real-ESRGAN, and every other network for super-resolution that spandrel knows: one file, one picture in, one out.
 
-**Source:** spandrel (MIT) finds architecture, scale and the precisions it stands by the names and shapes of the weights.
+**Source:** spandrel (MIT) finds architecture, scale and fit precisions by the names and shapes of the weights.
 """
 
 from collections.abc import Callable
