@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 _WEIGHTS = Path(__file__).parent / "weights"
+LORAS = _WEIGHTS / "loras"
+"""Each LoRA for the miniature generator is one file here."""
 
 
 def path(name: str) -> Path:
