@@ -98,6 +98,8 @@ def _table(path: Path, changed_ns: int) -> dict[str, Serving]:
     """Read a profile; once for each state of its file, since every job dropped asks."""
     try:
         documents = yamlfile.parse(path.read_bytes(), f"profiles/{path.name}")
+        if len(documents) > 1:
+            raise BadSpec([documents[1].problem((), "a profile is one mapping; take out the `---`")])
         return _servings(documents[0]) if documents else {}
     except BadSpec as error:
         raise ConfigError(f"the profile `{path.stem}` cannot be used: {error}") from None

@@ -1,0 +1,183 @@
+"""The real models at full size, without their weights: built on the meta device from the shipped configurations.
+
+Counts and names are those of the published files: parameters from their sizes, names from their indexes.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from hotfolder.models.entries import entries
+from hotfolder.models.parts import CONFIGS, Part, parts
+
+BLOCK = [
+    *(f"{norm}.linear" for norm in ("norm1", "norm1_context")), "attn.norm_q.weight", "attn.norm_k.weight",
+    "attn.norm_added_q.weight", "attn.norm_added_k.weight",
+    *(f"attn.{name}" for name in ("to_q", "to_k", "to_v", "to_out.0", "add_q_proj", "add_k_proj", "add_v_proj")),
+    "attn.to_add_out", *(f"{ff}.net.{name}" for ff in ("ff", "ff_context") for name in ("0.proj", "2")),
+]  # fmt: skip
+SINGLE = [
+    "norm.linear", "proj_mlp", "proj_out", "attn.norm_q.weight", "attn.norm_k.weight", "attn.to_q", "attn.to_k",
+    "attn.to_v",
+]  # fmt: skip
+AROUND = ["context_embedder", "x_embedder", "norm_out.linear", "proj_out"]
+T5_LAYER = [
+    *(f"0.SelfAttention.{name}" for name in "qkvo"), "0.layer_norm",
+    *(f"1.DenseReluDense.{name}" for name in ("wi_0", "wi_1", "wo")), "1.layer_norm",
+]  # fmt: skip
+
+
+def both(names: list[str]) -> Iterator[str]:
+    """Yield weight and bias of each layer; a name that says which of them it is stands for itself."""
+    for name in names:
+        yield from [name] if name.endswith((".weight", ".bias")) else [f"{name}.weight", f"{name}.bias"]
+
+
+def flux_names(has_guidance: bool) -> set[str]:
+    """Return the names of FLUX.1's tensors in the diffusers layout."""
+    found = set(both(AROUND))
+    for embedder in ("timestep", "text", *(["guidance"] if has_guidance else [])):
+        found |= set(both([f"time_text_embed.{embedder}_embedder.linear_{n}" for n in (1, 2)]))
+    found |= {f"transformer_blocks.{n}.{name}" for n in range(19) for name in both(BLOCK)}
+    found |= {f"single_transformer_blocks.{n}.{name}" for n in range(38) for name in both(SINGLE)}
+    return found
+
+
+def t5_names() -> set[str]:
+    """Return the names of T5-XXL's tensors; the file has the embedding once."""
+    found = {f"encoder.block.{n}.layer.{name}.weight" for n in range(24) for name in T5_LAYER}
+    bias = "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight"
+    return found | {"shared.weight", "encoder.final_layer_norm.weight", bias}
+
+
+def built(part: Part) -> Any:
+    """Return the architecture at full size, all of it on the meta device."""
+    import diffusers
+    import torch
+    import transformers
+
+    config = json.loads((part.folder / "config.json").read_text())
+    with torch.device("meta"):
+        if part.name == "realesrgan-x4plus":
+            from spandrel.architectures.ESRGAN.__arch.RRDB import RRDBNet
+
+            return RRDBNet(**{name: value for name, value in config.items() if not name.startswith("_")})
+        if name := config.get("_class_name"):
+            return getattr(diffusers, name).from_config(config)
+        cls = getattr(transformers, config["architectures"][0])
+        return cls(cls.config_class.from_pretrained(part.folder, local_files_only=True))
+
+
+@pytest.fixture(scope="module")
+def skeletons() -> dict[str, Any]:
+    return {name: built(part) for name, part in parts().items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "tensors"),
+    [
+        ("flux1-schnell-transformer", 11_891_178_560, 1156),
+        ("flux1-dev-transformer", 11_901_408_320, 1160),
+        ("flux1-fill-transformer", 11_902_391_360, 1160),
+        ("t5-xxl", 4_762_310_656, 219),
+        ("clip-l", 123_060_480, 196),
+        ("flux1-vae", 83_819_683, 244),
+        ("realesrgan-x4plus", 16_697_987, 702),
+        ("blip-large", 446_290_492, 615),
+    ],
+)
+def test_an_architecture_has_the_size_of_the_published_one(
+    name: str, params: int, tensors: int, skeletons: dict[str, Any]
+) -> None:
+    found = list(skeletons[name].parameters())
+    assert (sum(one.numel() for one in found), len(found)) == (params, tensors)
+    assert all(one.is_meta for one in found), "no memory was taken"
+    assert parts()[name].params == params
+
+
+@pytest.mark.parametrize(
+    ("name", "file_bytes", "each"),
+    [("t5-xxl", 4_994_582_224 + 4_530_066_360, 2), ("clip-l", 246_144_352, 2), ("flux1-vae", 167_666_902, 2),
+     ("flux1-schnell-transformer", 9_962_580_296 + 9_949_328_904 + 3_870_584_832, 2),
+     ("flux1-dev-transformer", 9_983_040_304 + 9_949_328_904 + 3_870_584_832, 2),
+     ("realesrgan-x4plus", 66_857_836, 4)],
+)  # fmt: skip
+def test_it_fills_the_published_files(name: str, file_bytes: int, each: int) -> None:
+    """A file is its tensors and a header of at most 200 kB."""
+    assert 0 < file_bytes - parts()[name].params * each < 200_000
+
+
+def test_tensors_have_the_names_of_the_published_files(skeletons: dict[str, Any]) -> None:
+    assert set(skeletons["flux1-schnell-transformer"].state_dict()) == flux_names(has_guidance=False)
+    for name in ("flux1-dev-transformer", "flux1-fill-transformer"):
+        assert set(skeletons[name].state_dict()) == flux_names(has_guidance=True)
+    assert set(skeletons["t5-xxl"].state_dict()) == t5_names() | {"encoder.embed_tokens.weight"}
+    assert set(skeletons["realesrgan-x4plus"].state_dict()) >= {"model.0.weight", "model.1.sub.22.RDB3.conv5.0.weight"}
+    shapes = {name: tuple(value.shape) for name, value in skeletons["flux1-fill-transformer"].state_dict().items()}
+    assert (shapes["x_embedder.weight"], shapes["proj_out.weight"]) == ((3072, 384), (64, 3072))
+    blip = {name: tuple(value.shape) for name, value in skeletons["blip-large"].state_dict().items()}
+    assert blip["text_decoder.bert.encoder.layer.11.crossattention.self.key.weight"] == (768, 1024)
+    assert blip["vision_model.embeddings.position_embedding"] == (1, (384 // 16) ** 2 + 1, 1024)
+    assert skeletons["blip-large"].config.text_config.num_attention_heads == 12, "8, the default, captions nonsense"
+
+
+def test_nf4_leaves_in_16_bits_what_is_said_of_it(skeletons: dict[str, Any]) -> None:
+    """bitsandbytes quantises the weights of linear layers; transformers passes over T5's `wo`."""
+    import torch
+
+    for name, part in parts().items():
+        if part.kept is None:
+            assert part.bytes("nf4") == part.bytes("bf16")
+            continue
+        linear = [
+            module.weight.numel()
+            for path, module in skeletons[name].named_modules()
+            if isinstance(module, torch.nn.Linear) and not path.endswith(".wo")
+        ]
+        assert part.kept == part.params - sum(linear)
+
+
+@pytest.mark.parametrize(
+    ("name", "bf16", "nf4"),
+    [("flux1-schnell-transformer", 23.78, 6.69), ("flux1-dev-transformer", 23.80, 6.70), ("t5-xxl", 9.52, 4.32),
+     ("clip-l", 0.25, 0.25), ("flux1-vae", 0.17, 0.17)],
+)  # fmt: skip
+def test_memory_in_each_precision(name: str, bf16: float, nf4: float) -> None:
+    part = parts()[name]
+    assert (round(part.bytes("bf16") / 1e9, 2), round(part.bytes("nf4") / 1e9, 2)) == (bf16, nf4)
+    assert part.bytes("fp32") == 2 * part.bytes("fp16") == 2 * part.bytes("bf16")
+
+
+def test_a_configuration_is_all_that_its_class_asks_for(skeletons: dict[str, Any]) -> None:
+    """No key of a shipped configuration is unknown to its class, and CLIP pools as the original did."""
+    from transformers import CLIPTextConfig
+
+    for name in ("flux1-schnell-transformer", "flux1-dev-transformer", "flux1-fill-transformer", "flux1-vae"):
+        written = json.loads((parts()[name].folder / "config.json").read_text())
+        assert (
+            written.items()
+            <= json.loads(json.dumps({**skeletons[name].config, "_class_name": written["_class_name"]})).items()
+        )
+    assert isinstance(clip := skeletons["clip-l"].config, CLIPTextConfig)
+    assert (clip.eos_token_id, clip.hidden_act) == (2, "quick_gelu"), "2 makes transformers pool at the last token"
+
+
+@pytest.mark.parametrize(
+    ("name", "shift", "dynamic"), [("flux1-schnell-scheduler", 1.0, False), ("flux1-dev-scheduler", 3.0, True)]
+)
+def test_the_noise_schedule(name: str, shift: float, dynamic: bool) -> None:
+    from diffusers import FlowMatchEulerDiscreteScheduler
+
+    config = FlowMatchEulerDiscreteScheduler.from_pretrained(CONFIGS / name, local_files_only=True).config
+    assert (config.shift, config.use_dynamic_shifting) == (shift, dynamic)
+    assert (config.base_shift, config.max_shift) == (0.5, 1.15)
+    assert (config.base_image_seq_len, config.max_image_seq_len) == (256, 4096)
+
+
+def test_every_part_of_every_model_has_its_configuration() -> None:
+    for entry in entries().values():
+        for part in entry.parts.values():
+            assert list((CONFIGS / part).glob("*config.json")), f"{entry.name}: {part}"
+            assert part in parts() or part.endswith("-scheduler")
