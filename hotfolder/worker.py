@@ -32,7 +32,7 @@ from hotfolder.metadata import read, write
 from hotfolder.metadata.facts import Facts, Source
 from hotfolder.models import entries
 from hotfolder.models.placement import Placement
-from hotfolder.models.pool import ModelPool, model_hash
+from hotfolder.models.pool import BoundPool, ModelPool, model_hash
 from hotfolder.spec import JobSpec, Planned
 
 MAX_UNSAVED = 3
@@ -142,7 +142,7 @@ def run(order: Order, pool: ModelPool, models: Path, savers: ThreadPoolExecutor,
         options=capability.Options(**order.spec.options),
         planned=order.planned,
         model=order.model,
-        pool=pool,
+        pool=BoundPool(pool, order.placement),
         progress=progress,
         image=picture.image if picture else None,
     )

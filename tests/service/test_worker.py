@@ -17,6 +17,7 @@ from hotfolder.capabilities import CAPABILITIES
 from hotfolder.capabilities.base import Capability, Context, Result
 from hotfolder.errors import NotYet, OutOfMemory, RejectedInput, Unsupported
 from hotfolder.metadata import read
+from hotfolder.models.placement import Placement
 from hotfolder.models.pool import ModelPool
 from hotfolder.spec import JobSpec, Planned
 from hotfolder.worker import MAX_UNSAVED, Order
@@ -202,5 +203,5 @@ def test_weights_that_cannot_be_loaded_are_named(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(pool, "discover", lambda: None)
     monkeypatch.setattr(pool, "FAMILIES", {"flux1": broken})
     with pytest.raises(Exception, match=r"weights of flux1-schnell in .* cannot be loaded .*expected 7 parts") as error:
-        ModelPool(tmp_path).use("flux1-schnell")
+        ModelPool(tmp_path).use("flux1-schnell", Placement(device="cpu", precision="fp32", text_precision="fp32"))
     assert worker.verdict(error.value)["retryable"] is False

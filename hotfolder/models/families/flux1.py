@@ -4,15 +4,15 @@
 guidance 0, at most 256 tokens of T5 text; CLIP reads the first 77 tokens, for the pooled vector alone.
 """
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 from PIL import Image
 
 from hotfolder.errors import RejectedInput
 from hotfolder.models.entries import ModelEntry
 from hotfolder.models.families import FAMILIES
+from hotfolder.models.families.base import PartClass
 from hotfolder.spec import JobSpec, Planned
 
 GRID_PX = 16
@@ -23,15 +23,22 @@ class Flux1:
 
     sampler = "Euler"
 
-    def __init__(self, entry: ModelEntry, folder: Path) -> None:
-        """Load the diffusers folder of a model; bfloat16 on a GPU, float32 on a CPU."""
-        import torch
+    PARTS: ClassVar = {
+        "transformer": PartClass("diffusers", "FluxTransformer2DModel", nf4=True),
+        "text_encoder": PartClass("transformers", "CLIPTextModel"),
+        "text_encoder_2": PartClass("transformers", "T5EncoderModel", is_text=True, nf4=True),
+        "vae": PartClass("diffusers", "AutoencoderKL"),
+        "tokenizer": PartClass("transformers", "CLIPTokenizer", has_weights=False),
+        "tokenizer_2": PartClass("transformers", "T5Tokenizer", has_weights=False),
+        "scheduler": PartClass("diffusers", "FlowMatchEulerDiscreteScheduler", has_weights=False),
+    }
+
+    def __init__(self, entry: ModelEntry, parts: Mapping[str, Any]) -> None:
+        """Join loaded parts. The pipeline is made anew, never by `from_pipe`: that casts what is shared to float32."""
         from diffusers import FluxPipeline
 
-        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-        dtype = torch.float32 if device == "cpu" else torch.bfloat16
         self.entry = entry
-        self.pipeline = FluxPipeline.from_pretrained(folder, dtype=dtype, local_files_only=True).to(device)
+        self.pipeline = FluxPipeline(**parts)
         self.pipeline.set_progress_bar_config(disable=True)
 
     def generate(

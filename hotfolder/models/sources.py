@@ -1,0 +1,70 @@
+"""Where the parts of a model lie on the disk, and which of them are the same. Imports no torch.
+
+FLUX.1 [schnell], [dev], [Kontext] and [Fill] have the same text encoders and VAE, 9.9 GB, in a repository each.
+"""
+
+import functools
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+SHA256 = re.compile("[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of weights as it was found; `path` with links followed. Equal as long as nobody changes it."""
+
+    path: Path
+    bytes: int
+    mtime_ns: int
+    inode: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """One part of a model. `folder` holds its configuration, `files` its weights: none for a tokenizer."""
+
+    folder: Path
+    files: tuple[File, ...] = ()
+
+    def is_same(self, other: "Source") -> bool:
+        """Say whether both hold the same weights, byte by byte; files are read only where their sizes are equal."""
+        if self.files == other.files:
+            return True
+        sizes, others = ([file.bytes for file in source.files] for source in (self, other))
+        return sizes == others and all(
+            sha256_of(one) == sha256_of(another) for one, another in zip(self.files, other.files, strict=True)
+        )
+
+
+def file_of(path: Path) -> File:
+    real = path.resolve()
+    status = real.stat()
+    return File(real, status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+def part_of(folder: Path, part: str) -> Source:
+    """Return a part of a diffusers folder, "" for a model whose folder holds its one part itself."""
+    place = folder / part
+    if lists := sorted(place.glob("*.safetensors.index.json")):
+        names = sorted(set(json.loads(lists[0].read_bytes())["weight_map"].values()))
+        return Source(place, tuple(file_of(place / name) for name in names))
+    return Source(place, tuple(file_of(path) for path in sorted(place.glob("*.safetensors"))))
+
+
+@functools.cache
+def sha256_of(file: File) -> str:
+    """Return the hash of a file's bytes in hex digits: for one in the hub's cache that is its name.
+
+    Raises:
+        FileNotFoundError: it is not the file any more that was found.
+    """
+    if file.path.parent.name == "blobs" and SHA256.fullmatch(file.path.name):
+        return file.path.name
+    if file_of(file.path) != file:
+        raise FileNotFoundError(f"{file.path} has changed while it was in use")
+    with open(file.path, "rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
