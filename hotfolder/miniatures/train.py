@@ -1,7 +1,7 @@
 """``python -m hotfolder.miniatures.train NAME``: makes a miniature again, on one processor core.
 
-The generator comes of ``vae`` (20 minutes), ``text`` (3 minutes) and ``flux`` (80 minutes), in this order; the others
-stand alone. ``curves`` has each one's loss. ``--steps 200 --into FOLDER`` makes only so many steps, writes into a copy
+The generator comes of ``vae`` (20 minutes), ``text`` (3 minutes) and ``flux`` (80 minutes), in this order, and then its
+LoRA of ``lora`` (10 minutes); the others stand alone. ``curves`` has each one's loss. ``--steps 200 --into FOLDER`` makes only so many steps, writes into a copy
 of the weights and says how far its loss is from the committed curve.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from . import train_flux, train_text, train_upscaler, train_vae
+from . import train_flux, train_lora, train_text, train_upscaler, train_vae
 from .losslog import Enough, LossLog
 
 HERE = Path(__file__).parent
@@ -32,6 +32,10 @@ def _flux(weights: Path, log: LossLog) -> None:
     train_flux.train(weights / "flux1-schnell", log)
 
 
+def _lora(weights: Path, log: LossLog) -> None:
+    train_lora.train(weights / "flux1-schnell", weights / "loras" / "outlines.safetensors", log)
+
+
 def _upscaler(weights: Path, log: LossLog) -> None:
     train_upscaler.train(weights / "realesrgan-x4plus", log)
 
@@ -40,6 +44,7 @@ MAKERS: dict[str, tuple[Callable[[Path, LossLog], None], int, tuple[str, ...]]] 
     "vae": (_vae, 50, ("loss", "levels")),
     "text": (_text, 50, ("loss", "words", "wholes")),
     "flux": (_flux, 50, ("loss",)),
+    "lora": (_lora, 20, ("loss",)),
     "upscaler": (_upscaler, 25, ("loss", "psnr")),
 }
 """Name -> what makes it, steps a line of its curve, and the curve's columns."""

@@ -17,7 +17,7 @@ from transformers import CLIPTextModel, CLIPTokenizer, T5EncoderModel, T5Tokeniz
 from .losslog import LossLog
 from .split import training_scene
 from .text import MAX_TOKENS, WIDTH
-from .world import paint
+from .world import STROKE, paint
 
 SIZE_PX = 128
 GRID = SIZE_PX // 16  # tokens per side: the autoencoder's 8 times packing 2 x 2
@@ -114,22 +114,25 @@ def train(out: Path, log: LossLog, seed: int = 0) -> None:
         log.add(step + 1, loss.item())
 
 
-def encode_paintings(encoders: Encoders, count: int, rng: np.random.Generator, filled: bool = True) -> Paintings:
+def encode_paintings(
+    encoders: Encoders, count: int, rng: np.random.Generator, stroke: float | None = None
+) -> Paintings:
     """Paints, encodes and tokenises training pictures: first count with one object, then count with two.
 
     Args:
         encoders: The pipeline's finished parts.
         count: Pictures of each of the two sorts.
         rng: Source of chance.
-        filled: Whether objects are painted as shapes; else as outlines, of which the descriptions say nothing.
+        stroke: Width of the outlines that objects are painted as, of which the descriptions say nothing; None for
+            shapes.
     """
     latents, weights, prompts = [], [], []
     for begin in range(0, 2 * count, 40):
         scenes = [training_scene(rng, begin >= count) for _ in range(40)]
         prompts += [scene.describe() for scene in scenes]
-        if not filled:
+        if stroke:
             scenes = [replace(s, things=tuple(replace(t, filled=False) for t in s.things)) for s in scenes]
-        paintings = [paint(scene, SIZE_PX, rng) for scene in scenes]
+        paintings = [paint(scene, SIZE_PX, rng, stroke or STROKE) for scene in scenes]
         pixels = torch.from_numpy(np.stack([np.asarray(p.image) for p in paintings]))
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
             mean = encoders.vae.encode(pixels.permute(0, 3, 1, 2).float().div(127.5).sub(1)).latent_dist.mean

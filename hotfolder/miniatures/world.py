@@ -101,35 +101,36 @@ class Painting:
     description: str
 
 
-def paint(scene: Scene, size_px: int = 128, rng: np.random.Generator | None = None) -> Painting:
+def paint(scene: Scene, size_px: int = 128, rng: np.random.Generator | None = None, stroke: float = STROKE) -> Painting:
     """Paints a scene as a square picture.
 
     Args:
         scene: What to show.
         size_px: Side of the picture in pixels.
         rng: Source of the small jitter of places and sizes; without one nothing is moved.
+        stroke: Width of outlines, as a fraction of the picture's.
     """
     image = Image.new("RGB", (size_px, size_px), COLOURS[scene.ground])
     masks = []
     for thing, (x, y, radius) in zip(scene.things, _layout(scene, rng), strict=True):
-        mask = coverage(thing, x, y, radius, size_px)
+        mask = coverage(thing, x, y, radius, size_px, stroke)
         image.paste(COLOURS[thing.colour], mask=mask)
         masks.append(mask)
     boxes = tuple(mask.point(lambda v: 255 * (v > 127)).getbbox() or (0, 0, 0, 0) for mask in masks)
     return Painting(image, tuple(masks), boxes, scene.describe())
 
 
-def coverage(thing: Thing, x: float, y: float, radius: float, size_px: int) -> Image.Image:
-    """How much of each pixel a thing covers (mode ``L``); x, y and radius are fractions of the picture."""
+def coverage(thing: Thing, x: float, y: float, radius: float, size_px: int, stroke: float = STROKE) -> Image.Image:
+    """How much of each pixel a thing covers (mode ``L``); x, y, radius and stroke are fractions of the picture."""
     big = size_px * _SUPERSAMPLE
     points = outline(thing.shape, x * big, y * big, radius * big)
     mask = Image.new("L", (big, big), 0)
     ImageDraw.Draw(mask).polygon(points, fill=255)
     if not thing.filled:
         # Only the stroke's inner half stays, so that an outline is as large as the filled shape.
-        stroke = Image.new("L", (big, big), 0)
-        ImageDraw.Draw(stroke).line([*points, *points[:2]], fill=255, width=round(2 * STROKE * big), joint="curve")
-        mask = ImageChops.darker(mask, stroke)
+        line = Image.new("L", (big, big), 0)
+        ImageDraw.Draw(line).line([*points, *points[:2]], fill=255, width=round(2 * stroke * big), joint="curve")
+        mask = ImageChops.darker(mask, line)
     return mask.reduce(_SUPERSAMPLE)
 
 
