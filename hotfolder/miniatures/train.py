@@ -1,8 +1,8 @@
 """``python -m hotfolder.miniatures.train NAME``: makes a miniature again, on one processor core.
 
 The generator comes of ``vae`` (20 minutes), ``text`` (3 minutes) and ``flux`` (80 minutes), in this order, and then its
-LoRA of ``lora`` (10 minutes); the others stand alone. ``curves`` has each one's loss. ``--steps 200 --into FOLDER`` makes only so many steps, writes into a copy
-of the weights and says how far its loss is from the committed curve.
+LoRA of ``lora`` (10 minutes); the others stand alone. ``curves`` has each one's loss. ``--steps 200 --into FOLDER``
+makes only so many steps, writes into a copy of the weights and says how far its loss is from the committed curve.
 """
 
 from __future__ import annotations
