@@ -20,6 +20,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from PIL import Image
+
 from hotfolder import __version__, atomic, images
 from hotfolder.atomic import crash_point
 from hotfolder.capabilities import CAPABILITIES
@@ -27,16 +29,23 @@ from hotfolder.capabilities.base import Context, Result
 from hotfolder.catalog import pictures
 from hotfolder.catalog.store import utc_now
 from hotfolder.errors import HotfolderError, JobError, NotYet, OutOfMemory, RejectedInput
+from hotfolder.images import PROMISED
 from hotfolder.intake import language, prompts
-from hotfolder.metadata import read, write
+from hotfolder.metadata import embed, read, write
 from hotfolder.metadata.facts import Facts, Source
-from hotfolder.models import entries
+from hotfolder.models import entries, loras
 from hotfolder.models.placement import Placement
 from hotfolder.models.pool import BoundPool, ModelPool, model_hash
 from hotfolder.spec import JobSpec, Planned
 
+FILES_OF_ONE = 8
+"""Numbers for the files of one picture: itself, its .job.yaml and what else lies beside it."""
+
 MAX_UNSAVED = 3
 """Finished pictures that may wait to be encoded; more would fill memory when saving is slower than making."""
+
+MAX_CAPTION_CHARACTERS = 16_384
+"""Of the text file beside a picture; a longer one is none."""
 
 DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
@@ -132,6 +141,7 @@ def run(order: Order, pool: ModelPool, models: Path, savers: ThreadPoolExecutor,
     crash_point("run_started")
     capability = CAPABILITIES[order.spec.kind]
     picture = _open(order)
+    found = read.read(order.image) if order.image else read.Found()
     finished = 0
 
     def progress(step: int, of: int) -> None:
@@ -145,15 +155,19 @@ def run(order: Order, pool: ModelPool, models: Path, savers: ThreadPoolExecutor,
         pool=BoundPool(pool, order.placement),
         progress=progress,
         image=picture.image if picture else None,
+        caption=_caption(order.image, found) if order.image else None,
+        loras=_loras(order, models),
     )
     saving: deque[Future[list[dict[str, Any]]]] = deque()
     staged: list[dict[str, Any]] = []
+    notes: dict[str, None] = {}
     try:
         for result in capability().run(context):
             while len(saving) >= MAX_UNSAVED:
                 staged += saving.popleft().result()
-            saving.append(savers.submit(stage, order, picture, result, finished, models))
+            saving.append(savers.submit(stage, order, picture, result, finished, models, found))
             finished += 1
+            notes |= dict.fromkeys(result.facts.get("notes", ()))
             crash_point("picture_made")
         while saving:
             staged += saving.popleft().result()
@@ -166,7 +180,7 @@ def run(order: Order, pool: ModelPool, models: Path, savers: ThreadPoolExecutor,
         wait(saving)  # a job that failed writes nothing any more once that is said
     crash_point("staged")
     load_s, pool.load_s = pool.load_s, 0.0
-    return {"staged": staged, "load_s": load_s, "run_s": time.monotonic() - began - load_s}
+    return {"staged": staged, "notes": list(notes), "load_s": load_s, "run_s": time.monotonic() - began - load_s}
 
 
 def _open(order: Order) -> images.Picture | None:
@@ -180,18 +194,42 @@ def _open(order: Order) -> images.Picture | None:
         raise NotYet(f"waits for the picture {order.image_name}, which is not where it was") from None
 
 
+def _loras(order: Order, models: Path) -> tuple[loras.Lora, ...]:
+    """Return the LoRAs that a job names, each with its file."""
+    entry = entries.entries().get(order.model)
+    return tuple(loras.locate(use, models, entry) for use in order.spec.loras) if entry else ()
+
+
+def _caption(path: Path, found: read.Found) -> str | None:
+    """Return the caption that a picture came with: of the text file beside it, else of what describes it inside.
+
+    A generated picture of ours has its prompt for a description; that is no caption.
+    """
+    beside = path.with_suffix(".txt")
+    if beside.is_file() and not beside.is_symlink():
+        with open(beside, encoding="utf-8-sig", errors="replace") as file:
+            text = file.read(MAX_CAPTION_CHARACTERS + 1)
+        if len(text) > MAX_CAPTION_CHARACTERS:
+            raise RejectedInput(f"{beside.name} has more than {MAX_CAPTION_CHARACTERS} characters; that is no caption")
+        return text.strip() or None
+    return found.record.get("caption") if found.tool == "hotfolder" else found.caption
+
+
 def stage(
-    order: Order, picture: images.Picture | None, result: Result, index: int, models: Path
+    order: Order, picture: images.Picture | None, result: Result, index: int, models: Path, found: read.Found
 ) -> list[dict[str, Any]]:
-    """Write one picture and its .job.yaml into the staging folder, durable and read back; returns what was written.
+    """Write one picture and what goes beside it into the staging folder, durable and read back; returns what was
+    written.
 
     Raises:
         RejectedInput: the file read back is not the picture that was made.
     """
     spec, planned = order.spec, result.planned
-    suffix = ".jpg" if spec.format == "jpeg" else f".{spec.format}"
+    image = result.image or (picture and picture.image)
+    assert image
+    suffix, format = _form(order, result)
     single = single_job(order, result)
-    text = language.dump(single)
+    text = "".join(f"# {note}\n" for note in result.facts.get("notes", ())) + language.dump(single)
     capability = CAPABILITIES[spec.kind]
     entry = entries.entries().get(spec.model or "")
     hashed = model_hash(entries.weights_folder(entry, models)) if entry and entry.packaged else None
@@ -200,7 +238,7 @@ def stage(
         source = Source(
             name=order.image_name,
             sha256=order.image_sha256,
-            parameters=read.read(order.image).parameters_text if order.image else None,
+            parameters=found.parameters_text,
             exif=picture.exif if spec.keep_exif else None,
         )
     used = result.facts
@@ -211,39 +249,60 @@ def stage(
         prompt=planned.prompt,
         negative_prompt=planned.negative_prompt,
         template=planned.template,
-        seed=planned.seed if order.model else None,
+        seed=planned.seed if "seed" in capability.uses and order.model else None,
         seed_locked=planned.seed_locked,
         steps=used.get("steps"),
         sampler=used.get("sampler"),
         guidance=used.get("guidance"),
-        width=result.image.width,
-        height=result.image.height,
-        model=spec.model,
+        loras=used.get("loras", ()),
+        width=image.width,
+        height=image.height,
+        model=used.get("model", spec.model),
         model_hash=hashed,
         profile=spec.profile,
-        tags=spec.tags,
+        caption=used.get("caption"),
+        tags=spec.tags if result.image else tuple(dict.fromkeys((*found.tags, *spec.tags))),
+        rating=None if result.image else found.rating,
         title=Path(order.image_name).stem if order.image_name else None,
-        source_type=capability.source_type,
+        source_type=used.get("source_type", capability.source_type),
         created_at=utc_now(),
         version=__version__,
         miniature=bool(entry and entry.is_miniature),
         source=source,
     )
-    path = order.out / f"{2 * index}{suffix}"
-    write.save(result.image, path, spec.format, spec.quality, facts)
-    job_path = order.out / f"{2 * index + 1}.job.yaml"
-    job_path.write_text(text, encoding="utf-8")
-    atomic.fsync_file(path)
-    atomic.fsync_file(job_path)
+    path = order.out / f"{FILES_OF_ONE * index}{suffix}"
+    texts = {".job.yaml": text, **result.texts}
+    if result.image:
+        write.save(result.image, path, spec.format, spec.quality, facts)
+    else:
+        assert order.image
+        if packet := embed.save(order.image, path, format, facts):
+            texts[f"{suffix}.xmp"] = packet
     columns = asdict(facts) | {
         "id": facts.image_id,
-        "pixel_sha256": _checked(path, result),
-        "format": spec.format,
-        "seed_locked": facts.seed_locked if order.model else None,
+        "pixel_sha256": _checked(path, image, exactly=result.image is None or suffix == ".png"),
+        "format": format.lower(),
+        "seed_locked": None if facts.seed is None else facts.seed_locked,
         "prompt_tokens": used.get("prompt_tokens"),
     }
     row = {name: columns.get(name) for name in pictures.COLUMNS}
-    return [_staged(path, index, "picture", suffix, row), _staged(job_path, index, "job", ".job.yaml", {})]
+    staged = [_staged(path, index, "picture", suffix, row)]
+    for number, (ending, content) in enumerate(texts.items(), start=FILES_OF_ONE * index + 1):
+        beside = order.out / f"{number}{ending}"
+        beside.write_bytes(content.encode())
+        staged.append(_staged(beside, index, "job" if ending == ".job.yaml" else "text", ending, {}))
+    return staged
+
+
+def _form(order: Order, result: Result) -> tuple[str, str]:
+    """Return the ending of a result's name and its format: the input's own where it is that file again."""
+    if result.image:
+        return ".jpg" if order.spec.format == "jpeg" else f".{order.spec.format}", order.spec.format
+    assert order.image
+    format = images.sniff(order.image, order.max_pixels).format
+    right = [ending for ending in PROMISED if PROMISED[ending] == format]
+    own = order.image.suffix.lower()
+    return own if own in right else right[0], format
 
 
 def single_job(order: Order, result: Result) -> JobSpec:
@@ -253,26 +312,27 @@ def single_job(order: Order, result: Result) -> JobSpec:
     update: dict[str, Any] = {name: prompts.literal(text) if text else text for name, text in texts.items()}
     update["variants"] = 1
     if order.model:
-        update |= {name: used[name] for name in ("steps", "guidance") if name in used}
-        update |= {"seed": planned.seed, "width": result.image.width, "height": result.image.height}
+        update |= {name: used[name] for name in ("steps", "guidance", "strength") if name in used}
+        if result.image and "seed" in CAPABILITIES[order.spec.kind].uses:
+            update |= {"seed": planned.seed, "width": result.image.width, "height": result.image.height}
     if order.image:
         update |= {"image": order.image_name, "image_sha256": order.image_sha256}
     return order.spec.model_copy(update=update)
 
 
-def _checked(path: Path, result: Result) -> str:
-    """Read a written file back whole; returns the hash of its pixels."""
-    written = images.open_picture(path, result.image.width * result.image.height).image
-    expected = result.image
+def _checked(path: Path, expected: Image.Image, exactly: bool) -> str:
+    """Read a written file back whole; returns the hash of its pixels, which may differ where that is not `exactly`."""
+    written = images.open_picture(path, expected.width * expected.height).image
     if written.size != expected.size:
         raise RejectedInput(f"the result was written as {written.size}, not as {expected.size}")
     pixels = images.pixel_sha256(written)
-    if path.suffix == ".png" and pixels != images.pixel_sha256(expected):
+    if exactly and pixels != images.pixel_sha256(expected):
         raise RejectedInput("the result read back from the disk differs from the picture made; the disk may be failing")
     return pixels
 
 
 def _staged(path: Path, index: int, role: str, suffix: str, facts: dict[str, Any]) -> dict[str, Any]:
+    atomic.fsync_file(path)
     return {
         "file": f"{path.parent.name}/{path.name}",
         "stem_index": index,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from . import train_flux, train_lora, train_text, train_upscaler, train_vae
+from . import train_captioner, train_flux, train_lora, train_text, train_upscaler, train_vae
 from .losslog import Enough, LossLog
 
 HERE = Path(__file__).parent
@@ -40,12 +40,17 @@ def _upscaler(weights: Path, log: LossLog) -> None:
     train_upscaler.train(weights / "realesrgan-x4plus", log)
 
 
+def _captioner(weights: Path, log: LossLog) -> None:
+    train_captioner.train(weights / "blip-large", log)
+
+
 MAKERS: dict[str, tuple[Callable[[Path, LossLog], None], int, tuple[str, ...]]] = {
     "vae": (_vae, 50, ("loss", "levels")),
     "text": (_text, 50, ("loss", "words", "wholes")),
     "flux": (_flux, 50, ("loss",)),
     "lora": (_lora, 20, ("loss",)),
     "upscaler": (_upscaler, 25, ("loss", "psnr")),
+    "captioner": (_captioner, 25, ("loss", "hint")),
 }
 """Name -> what makes it, steps a line of its curve, and the curve's columns."""
 

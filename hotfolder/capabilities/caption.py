@@ -1,0 +1,63 @@
+"""Say in words what a picture shows: into a `.txt` beside it, the catalog, and a copy of the picture's own file."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from hotfolder.capabilities.base import Capability, Context, Result
+from hotfolder.errors import Unsupported
+from hotfolder.spec import JobSpec, Options
+
+
+class CaptionOptions(Options):
+    """What only caption knows. `max_tokens` counts words or parts of them."""
+
+    mode: Annotated[Literal["fast", "deep"], Field(description="`fast` looks once; `deep` is for a larger model")] = (
+        "fast"
+    )
+    existing: Annotated[
+        Literal["skip", "append", "overwrite"],
+        Field(description="what becomes of the caption that a picture comes with: kept, continued or replaced"),
+    ] = "skip"
+    trigger: (
+        Annotated[
+            str, Field(min_length=1, max_length=200, description="a word to begin every caption with, for training")
+        ]
+        | None
+    ) = None
+    max_tokens: Annotated[int, Field(ge=1, le=200, description="where a caption ends at the latest")] = 40
+
+
+class Caption(Capability):
+    kind = "caption"
+    aliases = ("blip", "blip2", "describe", "interrogate")
+    uses = frozenset({"image", "prompt"})
+    needs = frozenset({"image"})
+    ignores = frozenset({"format", "quality", "keep_exif"})
+    source_type = ""
+
+    Options = CaptionOptions
+
+    @classmethod
+    def check(cls, spec: JobSpec, options: Any, image_size: tuple[int, int] | None) -> None:
+        if options.mode == "deep":
+            raise Unsupported("`mode: deep` comes later; this version of hotfolder captions with `mode: fast`")
+
+    def run(self, context: Context) -> Iterator[Result]:
+        """Caption the picture; the job's prompt is how the caption begins. A caption that is kept needs no model."""
+        assert context.image
+        options, own = context.options, context.caption
+        for planned in context.planned:
+            facts: dict[str, Any] = {}
+            if own and options.existing == "skip":
+                caption, facts["model"] = own, None
+            else:
+                family = context.pool.use(context.model)
+                caption = family.caption(context.image, planned.prompt, options.max_tokens)
+                if own and options.existing == "append":
+                    caption = f"{own}, {caption}"
+            trigger = options.trigger
+            if trigger and caption.split(",")[0] != trigger:
+                caption = f"{trigger}, {caption}"
+            yield Result(None, planned, {**facts, "caption": caption}, {".txt": caption})
