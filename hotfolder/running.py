@@ -63,7 +63,7 @@ class Teller:
             return
         words = {
             "started": "starts",
-            "done": f"done: {', '.join(job.get('made', ()))}",
+            "done": "; ".join((f"done: {', '.join(job.get('made', ()))}", *map(safe, job.get("notes", ())))),
             "failed": f"failed: {safe(job.get('error') or '')}",
             "waiting": waits(job),
             "requeued": "is queued again: its worker ended before it did",

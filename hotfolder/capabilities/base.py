@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Protocol
 
 from PIL import Image
 
+from hotfolder.models.loras import Lora
 from hotfolder.registry import Registry
 from hotfolder.spec import JobSpec, Options, Planned
 
@@ -29,7 +30,8 @@ class Pool(Protocol):
 class Context:
     """Everything a run may touch. `progress(step, of)` tells how far the current picture is.
 
-    `caption` is what the input came with: the text file beside it, else the description in it.
+    `caption` is what the input came with: the text file beside it, else the description in it. `loras` are those that
+    the job names, or its profile.
     """
 
     spec: JobSpec
@@ -40,6 +42,7 @@ class Context:
     progress: Callable[[int, int], None]
     image: Image.Image | None = None
     caption: str | None = None
+    loras: tuple[Lora, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,8 @@ class Result:
     """One finished picture: sRGB, mode RGB, RGBA or L, 8 bits a channel.
 
     Without an `image` it is the input's own file, copied with its pixels untouched. `facts` holds what was really used
-    or found (steps, guidance, sampler, prompt_tokens, caption ...), in catalog names. `texts` are written beside it,
-    by the ending of their file's name.
+    or found (steps, guidance, sampler, prompt_tokens, caption ...), in catalog names; its `notes` are sentences on what
+    was done otherwise than the job says. `texts` are written beside it, by the ending of their file's name.
     """
 
     image: Image.Image | None

@@ -22,6 +22,8 @@ from hotfolder.spec import IntakeKeys, JobSpec
 from hotfolder.yamlfile import Document
 
 PRESET = "folder.yaml"
+_LORA_TAG = re.compile(r"[ \t]*<lora:([^<>:]{1,200})(?::([^<>]{0,40}))?>")
+_WEIGHT = re.compile(r"[+-]?[0-9]{0,3}\.?[0-9]{1,9}")
 _SIZE = re.compile(r"([0-9]{1,6}) ?[x×*] ?([0-9]{1,6})", re.IGNORECASE)
 
 
@@ -139,6 +141,7 @@ class _Reading:
             if key == "format" and isinstance(value, str):
                 plain = value.lower().removeprefix(".")
                 self.values[key] = "jpeg" if plain == "jpg" else plain
+        self._take_lora_tags(self.values.get("prompt"))
 
     def split(self, kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the values that count for this kind, checked: common ones, and the kind's options."""
@@ -209,6 +212,25 @@ class _Reading:
         for edge, value in zip(("width", "height"), edges, strict=True):
             self.values[edge] = value
             self.written[edge] = "size"
+
+    def _take_lora_tags(self, prompt: Any) -> None:
+        """Turn `<lora:name:0.8>` in a prompt, as web UIs write it, into an entry of `loras`."""
+        if isinstance(prompt, list) and any(isinstance(text, str) and _LORA_TAG.search(text) for text in prompt):
+            self._problem(self.written["prompt"], "all prompts of a list have the same LoRAs; name them with `loras:`")
+        if not isinstance(prompt, str) or not (tags := list(_LORA_TAG.finditer(prompt))):
+            return
+        uses = self.values.get("loras") or []
+        named = {use.get("name") for use in uses if isinstance(use, dict)} if isinstance(uses, list) else set()
+        for tag in tags:
+            before = prompt[: tag.start()]
+            if before.count("{") > before.count("}") or not _WEIGHT.fullmatch(tag[2] or "1"):
+                message = f"{shown(tag[0])} must be like <lora:name:0.8>, outside of {{ }}; or use `loras:`"
+                self._problem(self.written["prompt"], message)
+            elif isinstance(uses, list) and tag[1] not in named:
+                uses = [*uses, {"name": tag[1], "weight": float(tag[2] or 1)}]
+        self.values["prompt"] = _LORA_TAG.sub("", prompt).strip()
+        self.values["loras"] = uses
+        self.written.setdefault("loras", self.written["prompt"])
 
     def _problem(self, key: str, message: str) -> None:
         self.problems.append(self.document.problem((key,), message))

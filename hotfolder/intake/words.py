@@ -47,12 +47,9 @@ LATER_KINDS = {
 """Kind -> its other names, until a capability of that kind exists."""
 
 LATER_KEYS = {
-    "loras": {"generate"},
     "control": {"generate"},
     "style": {"generate"},
     "face": {"generate"},
-    "image": {"generate"},
-    "strength": {"generate"},
     "upscaler": {"generate"},
     "pipeline": {"generate", "upscale"},
     "matrix": {"generate", "upscale"},

@@ -19,6 +19,8 @@ class Adapters:
         self._pipeline = pipeline
         self._model = model
         self._loaded: dict[tuple[str, str], str] = {}
+        if pipeline.get_list_adapters():  # of an earlier pipeline over the same parts
+            pipeline.unload_lora_weights()
 
     @contextlib.contextmanager
     def active(self, wanted: Sequence[Lora]) -> Iterator[None]:
