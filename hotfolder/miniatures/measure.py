@@ -47,14 +47,16 @@ def generate(pipeline: FluxPipeline, prompts: Sequence[str], steps: int = 4, see
 
 
 def score(prompts: Sequence[str], images: Sequence[Image.Image]) -> dict[str, float]:
-    """Share of pictures right in each field of ``verdict``, and in colour and ground together."""
+    """Share of pictures right in each field of ``verdict``, in ground, colour and shape together, and in both colours
+    and their order."""
     marks = []
     for prompt, image in zip(prompts, images, strict=True):
         scene = parse(prompt)
         if scene is None:
             raise ValueError(f"not a description of the world: {prompt}")
         mark = verdict(scene, image)
-        marks.append({**mark, "colour+ground": mark["colour"] and mark["ground"]})
+        what = mark["ground"] and mark["colour"] and mark["shape"]
+        marks.append({**mark, "ground+colour+shape": what, "colour+place": mark["colour"] and mark["place"]})
     return {field: sum(mark[field] for mark in marks) / len(marks) for field in marks[0]}
 
 
