@@ -42,15 +42,18 @@ def run(folder: Path | None) -> int:
     (workspace.inbox / "upscale" / "painted.png.yaml").write_text("model: lanczos\nfactor: 3\n", encoding="utf-8")
     scene = world.Scene("yellow", (world.Thing("purple", "tree"),))
     world.paint(scene, 160).image.save(workspace.inbox / "upscale" / "painted.png")
+    pair = world.Scene("white", (world.Thing("red", "house"), world.Thing("green", "tree")), "left of")
+    world.paint(pair, 160).image.save(workspace.inbox / "caption" / "garden.png")
     click.echo(f"A scratch workspace: {workspace.root}\nDropped: inbox/generate/evening.txt, inbox/generate/star.yaml, "
-               "inbox/upscale/painted.png with painted.png.yaml\n")  # fmt: skip
+               "inbox/upscale/painted.png with painted.png.yaml, inbox/caption/garden.png\n")  # fmt: skip
     code = running.run(workspace, once=True)
     with store.reading(workspace.catalog) as catalog:
-        made = catalog.rows("select kind, path, width, height, prompt from images order by rowid")
+        made = catalog.rows("select kind, path, width, height, prompt, caption from images order by rowid")
     click.echo(f"\n{len(made)} pictures, each with everything that made it embedded, drawn by tiny shipped models:")
     for row in made:
         click.echo(
-            f"  {workspace.absolute(row['path'])}  {row['width']}x{row['height']}  {row['prompt'] or row['kind']}"
+            f"  {workspace.absolute(row['path'])}  {row['width']}x{row['height']}  "
+            f"{row['prompt'] or row['caption'] or row['kind']}"
         )
     click.echo(f"\nLook at them there, or: hotfolder --workspace {workspace.root} browse")
     return code

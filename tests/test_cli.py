@@ -14,10 +14,11 @@ import yaml
 
 from hotfolder import cli, miniatures
 from hotfolder import workspace as places
+from hotfolder.capabilities import CAPABILITIES
 from tests.service.living import ROOT, Living, picture
 
 COMMANDS = (
-    "init run stop status check schema pause resume cancel retry browse doctor verify rebuild demo".split()
+    "init run stop status check schema pause resume cancel retry models browse doctor verify rebuild demo".split()
 )  # fmt: skip
 
 
@@ -304,13 +305,13 @@ def _has_miniatures() -> bool:
 
 
 @pytest.mark.skipif(not _has_miniatures(), reason="the miniatures' weights are not there")
-def test_demo_makes_pictures_of_both_kinds(tmp_path: Path) -> None:
+def test_demo_makes_a_picture_of_each_kind(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "hotfolder", "demo", str(tmp_path / "show")], cwd=ROOT, capture_output=True, text=True,
         timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     kinds = {path.parent.parent.name for path in (tmp_path / "show" / "outbox").rglob("*.png")}
-    assert kinds == {"generate", "upscale"}
+    assert kinds == set(CAPABILITIES)
     assert f"{tmp_path}/show" in done.stdout and "browse" in done.stdout
     assert "failed" not in done.stdout and "waits" not in done.stdout
