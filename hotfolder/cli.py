@@ -218,6 +218,52 @@ def _ask(verb: str, jobs: tuple[int, ...], states: tuple[str, ...]) -> None:
     click.echo(f"{verb.capitalize()} job{'s' if len(jobs) > 1 else ''} {', '.join(map(str, jobs))}: {now}.")
 
 
+@commands.command(cls=_Commands, invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_context
+def models(context: click.Context, as_json: bool) -> None:
+    """List the models that are known: what they are for, whether they are here, their size, memory and licence."""
+    if context.invoked_subcommand:
+        return
+    from hotfolder import printing
+    from hotfolder.models import inventory
+
+    stock = inventory.take_stock(_open().models)
+    click.echo(inventory.as_json(stock) if as_json else printing.models(stock))
+
+
+@models.command()
+@click.argument("names", nargs=-1, required=True)
+def pull(names: tuple[str, ...]) -> None:
+    """Fetch the models NAMES, of any size; what was begun goes on where it ended."""
+    from rich.console import Console
+
+    from hotfolder import pulling
+
+    _root()
+    for entry in pulling.find(names):
+        pulling.pull(entry, Console())
+
+
+@models.command()
+@click.argument("names", nargs=-1)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def prune(names: tuple[str, ...], yes: bool) -> None:
+    """Delete what hotfolder fetched of the models NAMES; without NAMES, of all that nothing here needs."""
+    from hotfolder import printing, pulling
+    from hotfolder.models import prune as pruning
+
+    found = pulling.unneeded(_open(), names)
+    if not found:
+        click.echo("There is nothing to delete.")
+        return
+    click.echo(printing.unneeded(found))
+    if yes or click.confirm("Delete that?"):
+        for one in found:
+            pruning.remove(one)
+        click.echo("Deleted.")
+
+
 @commands.command()
 @click.option("--port", type=int, help="Default 8001, or the next free one.")
 def browse(port: int | None) -> None:

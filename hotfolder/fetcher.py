@@ -1,12 +1,14 @@
 """The service's end of fetching: which model is fetched next, by a process of its own, and what its jobs are told."""
 
+import math
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
-from hotfolder.catalog import queue
+from hotfolder.catalog import queue, stock
 from hotfolder.catalog.store import Catalog
 from hotfolder.childprocess import ChildProcess
-from hotfolder.models import download, entries
+from hotfolder.models import download, entries, inventory
 from hotfolder.workspace import Workspace
 
 AGAIN_S = 30.0
@@ -15,7 +17,8 @@ LONGEST_S = 3600.0
 
 
 class Fetcher:
-    """Fetches what waiting jobs lack, one model after another. `now` is monotonic seconds.
+    """Fetches what waiting jobs lack, one model after another, and keeps the catalog's table of models. `now` is
+    monotonic seconds.
 
     `sentences` is why the jobs of a model wait, for as long as more is to be said than that its weights are missing.
     `saying` is the model that is being fetched and how far that is, for `status`.
@@ -26,8 +29,10 @@ class Fetcher:
         self.saying: dict[str, str] = {}
         self._limit_bytes = int(workspace.settings.fetch_limit_gb * 1e9)
         self._log = workspace.private / "logs" / "fetching.log"
+        self._models = workspace.models
         self._catalog = catalog
         self._ring = ring
+        self._has_stock = False
         self._wanted: list[str] = []
         self._process: ChildProcess | None = None
         self._model = ""
@@ -39,10 +44,10 @@ class Fetcher:
         return self._process is not None
 
     @property
-    def due_at(self) -> float | None:
-        """When the next try is due, None when something is being fetched or nothing is to be."""
+    def due_at(self) -> float:
+        """When the next try is due; never, while something is being fetched or nothing is to be."""
         moments = [self._not_before.get(name, 0.0) for name in self._wanted]
-        return None if self.is_busy else min(moments, default=None)
+        return math.inf if self.is_busy else min(moments, default=math.inf)
 
     def look_what_lacks(self) -> None:
         """Read from the catalog which models jobs wait for; what none waits for any more is not fetched on."""
@@ -56,13 +61,17 @@ class Fetcher:
 
     def step(self, now: float) -> bool:
         """Hear the fetching process, start the next one; says whether jobs that wait should be looked at again."""
+        if not self._has_stock:
+            here = [asdict(known) for known in inventory.take_stock(self._models) if known.path]
+            stock.put_models(self._catalog, here)
+            self._has_stock = True
         before, was_busy = dict(self.sentences), self.is_busy
         for message in self._process.hear() if self._process else ():
             self._take(message, now)
             if not self._process:
                 break
         has_ended = was_busy and not self.is_busy
-        if self.due_at is not None and self.due_at <= now:
+        if self.due_at <= now:
             self._start(min(self._wanted, key=lambda name: self._not_before.get(name, 0.0)))
         return has_ended or before != self.sentences
 
@@ -93,6 +102,7 @@ class Fetcher:
         self._not_before[name] = now + min(LONGEST_S, AGAIN_S * 2 ** (self._tries[name] - 1))
         if message["event"] == "fetched":
             self.sentences.pop(name, None)
+            self._has_stock = False
         elif message["event"] == "failed":
             self.sentences[name] = f"{message['error']}; it is tried again by itself"
         else:

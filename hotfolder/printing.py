@@ -9,10 +9,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from hotfolder import names
+from hotfolder.models.download import gigabytes
 from hotfolder.status import SHOWN, Status
 
 if TYPE_CHECKING:
     from hotfolder.doctor import Finding
+    from hotfolder.models.inventory import Known
+    from hotfolder.models.prune import Unneeded
 
 
 def safe(text: str) -> str:
@@ -77,3 +80,27 @@ def findings(found: Iterable["Finding"]) -> str:
         if finding.mend:
             lines.append(f"      mend: {finding.mend}")
     return "\n".join(lines)
+
+
+def models(stock: Iterable["Known"]) -> str:
+    """Return the table of the known models."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("model", "for", "here", "size", "card memory", "licence"):
+        table.add_column(heading, overflow="fold")
+    for one in stock:
+        here = "shipped" if one.packaged else "yes" if one.path else "begun" if one.here_bytes else "no"
+        vram = ", ".join(f"{gigabytes(n)} ({precision})" for precision, n in one.vram.items())
+        notes = [one.licence, *(["NOT COMMERCIAL"] * (not one.commercial)), *(["gated"] * one.gated)]
+        use = ", ".join(one.kinds) or f"LoRA for {', '.join(one.lora_for)}"
+        size = gigabytes(one.bytes) if one.bytes else ""
+        table.add_row(one.name, use, here, size, vram, escape("; ".join(notes)))
+    out = Console(file=io.StringIO(), width=Console().width, highlight=False)
+    out.print(table)
+    assert isinstance(out.file, io.StringIO)
+    return "\n".join(line.rstrip() for line in out.file.getvalue().rstrip().split("\n"))
+
+
+def unneeded(found: Iterable["Unneeded"]) -> str:
+    """Return what would be deleted, a line for each model and one for the sum."""
+    lines = [f"{one.entry.name}: {len(one.files)} files, {gigabytes(one.bytes)}" for one in found]
+    return "\n".join([*lines, f"{gigabytes(sum(one.bytes for one in found))} would be free."])

@@ -46,6 +46,16 @@ def publish_intended(workspace: Workspace, catalog: Catalog) -> None:
         publish.publish(workspace, catalog, row["id"])
 
 
+def pick_up_stranded(workspace: Workspace, catalog: Catalog, running: int | None) -> None:
+    """Go on, in a living service, with jobs that disk trouble left halfway, but for the one its worker has."""
+    publish_intended(workspace, catalog)
+    for row in catalog.rows("select id from jobs where state='running' and id is not ?", running):
+        with catalog.transaction():
+            queue.put_back(catalog, row["id"])
+    for drop in queue.ended_drops(catalog):
+        publish.file_away(workspace, catalog, drop)
+
+
 def clear_leftovers(workspace: Workspace, catalog: Catalog) -> None:
     """Remove the work folders of drops that are filed away, and files that writing them left half-made.
 

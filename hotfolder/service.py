@@ -19,13 +19,14 @@ from hotfolder import atomic, control, machine, orders, planner, publish
 from hotfolder.catalog import queue
 from hotfolder.catalog.store import Catalog
 from hotfolder.errors import HotfolderError, OutOfMemory, WorkerLost
+from hotfolder.fetcher import Fetcher
 from hotfolder.intake.taking import Taking
 from hotfolder.intake.watch import Watch, watching
 from hotfolder.models.placement import Machine
 from hotfolder.pausing import Pausing
 from hotfolder.planner import Candidate
 from hotfolder.publish import Staged
-from hotfolder.recovery import recover
+from hotfolder.recovery import pick_up_stranded, recover
 from hotfolder.workerprocess import WorkerProcess
 from hotfolder.workspace import Workspace
 
@@ -67,13 +68,14 @@ class Service:
         self._told_at = 0.0
         self._untold = False
         self._pausing = Pausing(workspace)
+        self._fetcher = Fetcher(workspace, self.catalog, self._bell.set)
         self._stranded = False
         self._filed = False
 
     def run(self, once: bool = False) -> None:
         """Watch until stopped; with `once`, until nothing more can run. The caller holds the workspace."""
         recover(self.workspace, self.catalog)
-        self.taking = Taking(self.workspace, self.catalog, random.Random(), self.machine)
+        self.taking = Taking(self.workspace, self.catalog, random.Random(), self.machine, self._fetcher.sentences)
         with watching([self.workspace.inbox, self.workspace.control], self.look_soon) as watch:
             while not self.stopping:
                 self._bell.clear()
@@ -81,6 +83,8 @@ class Service:
                     self.take_commands()
                     self.paused = self._pausing.reason()
                     self.take_in(watch)
+                    if self._fetcher.step(time.monotonic()):
+                        self.look_soon()
                     self.hear_worker()
                     self.pick_up_stranded()
                     self.start_next()
@@ -94,6 +98,7 @@ class Service:
                 self.finish_running(watch)
             except (OSError, sqlite3.OperationalError) as error:
                 log.warning("%s; the next start goes on from here", error)
+        self._fetcher.end()
         self.let_worker_go()
         self.tell_now(None)
         self.catalog.close()
@@ -144,17 +149,10 @@ class Service:
         self.file_away_if_ended(row["drop_id"])
 
     def pick_up_stranded(self) -> None:
-        """Go on with jobs that disk trouble left halfway: publish what was intended, requeue what was not."""
+        """Go on with jobs that disk trouble left halfway."""
         if self._pausing.in_trouble or not self._stranded:
             return
-        for row in self.catalog.rows("select id, state from jobs where state in ('running','publishing')"):
-            if row["state"] == "publishing":
-                publish.publish(self.workspace, self.catalog, row["id"])
-            elif not (self.running and self.running["id"] == row["id"]):
-                with self.catalog.transaction():
-                    queue.put_back(self.catalog, row["id"])
-        for drop in queue.ended_drops(self.catalog):
-            publish.file_away(self.workspace, self.catalog, drop)
+        pick_up_stranded(self.workspace, self.catalog, self.running["id"] if self.running else None)
         self._stranded = False
 
     # -- from the inbox to the queue ----------------------------------------------------------------------------
@@ -170,6 +168,7 @@ class Service:
             self._look_at = began + self.workspace.settings.rescan_s
             self.taking.look(began)
             self.wake_waiting()
+            self._fetcher.look_what_lacks()
             looked = time.monotonic()
             self._rest_from_looking(looked - began)
             began = looked
@@ -185,6 +184,7 @@ class Service:
                 self.file_away_if_ended(one.drop)
             while self.taking.newly_waiting:
                 self.tell_all(self.taking.newly_waiting.pop(), "waiting")
+                self._fetcher.look_what_lacks()
             if not taken:
                 self._rest_from_looking(time.monotonic() - began)
 
@@ -219,9 +219,7 @@ class Service:
             return
         atomic.crash_point("job_claimed")
         if self.worker is None:
-            self.worker = WorkerProcess(
-                self.workspace.models, self.workspace.private / "logs" / "worker.log", self._bell.set
-            )
+            self.worker = WorkerProcess(self.workspace, self._bell.set)
             self.resident = ""
         self.running, self.progress, self.heard_at = job, {}, time.monotonic()
         try:
@@ -327,6 +325,8 @@ class Service:
             return False
         if self.paused is not None:
             return True
+        if self._fetcher.is_busy or self._look_at == 0.0:
+            return False
         if self._filed and self.catalog.row("select 1 from jobs where state='waiting' limit 1"):
             self._filed, self._look_at = False, 0.0  # what waits may have waited for what is in done/ or outbox now
             return False
@@ -337,7 +337,7 @@ class Service:
         if self.taking.settled:
             return
         looks_at = max(self._look_at, self._look_not_before, self._pausing.trouble_until)
-        due = [looks_at - time.monotonic()]
+        due = [min(looks_at, self._fetcher.due_at) - time.monotonic()]
         if self.paused:
             due.append(PAUSE_S)
         if self._untold:
@@ -387,6 +387,7 @@ class Service:
             "first_step": self.first_step if job else {},
             "stepping_s": round(self.heard_at - self.first_step_at, 3),
             "model": self.resident,
+            "fetching": self._fetcher.saying,
             "paused": "stopping; the running job may finish first" if self.stopping else self.paused,
             "profile": self.workspace.settings.profile,
             "watcher": watch.state if watch else "stopped",

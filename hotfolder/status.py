@@ -16,7 +16,8 @@ _PRESENT = "drop_id not in (select id from drops where superseded_by is not null
 
 @dataclass(frozen=True)
 class Status:
-    """`counts` is jobs by state; the lists hold at most 20 jobs each. `eta_s` is seconds, None when unknown."""
+    """`counts` is jobs by state; the lists hold at most 20 jobs each. `eta_s` is seconds, None when unknown.
+    `fetching` says which weights are on their way and how far."""
 
     running: bool
     paused: str | None
@@ -27,6 +28,7 @@ class Status:
     progress: dict[str, Any]
     eta_s: float | None
     model: str
+    fetching: str | None
     settling: int
     queued: list[dict[str, Any]]
     waiting: list[dict[str, Any]]
@@ -51,10 +53,14 @@ def gather(workspace: Workspace) -> Status:
         for state in lists:
             order = "id desc" if state == "failed" else "priority desc, position"
             lists[state] = catalog.rows(
-                f"select id, kind, hot_folder, name, priority, wait_reason, error from jobs "
+                f"select id, kind, hot_folder, name, priority, model, wait_reason, error from jobs "
                 f"where state=? and {_PRESENT} order by {order} limit ?",
                 state, SHOWN,
             )  # fmt: skip
+    fetching = now.get("fetching", {}) if running else {}
+    for row in lists["waiting"]:
+        if fetching and row["model"] == fetching["model"]:
+            row["wait_reason"] = fetching["says"]
     steps = now.get("progress", {}) if running else {}
     progress = {name: steps[name] for name in ("picture", "pictures", "step", "of") if name in steps}
     return Status(
@@ -67,6 +73,7 @@ def gather(workspace: Workspace) -> Status:
         progress=progress,
         eta_s=_eta_s(now) if running else None,
         model=now.get("model", "") if running else "",
+        fetching=fetching.get("says"),
         settling=now.get("settling", 0) if running else 0,
         not_taken=now.get("not_taken", []),
         **lists,

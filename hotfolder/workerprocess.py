@@ -1,9 +1,9 @@
 """The service's end of the pipe to its worker."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 from hotfolder.childprocess import ChildProcess
+from hotfolder.workspace import Workspace
 
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 
@@ -11,5 +11,6 @@ OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_T
 class WorkerProcess(ChildProcess):
     """One worker, which never uses the network."""
 
-    def __init__(self, models: Path, log: Path, ring: Callable[[], None]) -> None:
-        super().__init__("hotfolder.worker", [str(models)], log, ring, **OFFLINE)
+    def __init__(self, workspace: Workspace, ring: Callable[[], None]) -> None:
+        log = workspace.private / "logs" / "worker.log"
+        super().__init__("hotfolder.worker", [str(workspace.models)], log, ring, **OFFLINE)

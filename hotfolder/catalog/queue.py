@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from hotfolder.catalog.store import Catalog, storable, utc_now
+from hotfolder.catalog.store import Catalog, Reader, storable, utc_now
 from hotfolder.errors import JobError
 
 MAX_STRIKES = 2
@@ -101,6 +101,13 @@ def lacking(catalog: Catalog) -> list[str]:
         "order by max(priority) desc, min(position)"
     )
     return [row["model"] for row in rows]
+
+
+def needed_models(catalog: Reader) -> set[str]:
+    """Return the models, and LoRAs, of jobs that have not ended."""
+    rows = catalog.rows("select model, spec from jobs where state not in ('done','failed','cancelled')")
+    loras = {lora["name"] for row in rows for lora in json.loads(row["spec"]).get("loras", ())}
+    return loras | {row["model"] for row in rows}
 
 
 def claim_job(catalog: Catalog, job: int) -> dict[str, Any] | None:

@@ -2,8 +2,8 @@
 
 import contextlib
 import random
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from hotfolder import atomic, images, names, yamlfile
@@ -59,13 +59,14 @@ class Admission:
 @dataclass(frozen=True)
 class Admitter:
     """Turns groups into admissions. `find_input(sha256)` looks a file up that was taken in before; `machine` says what
-    models can run on."""
+    models can run on, `fetches` what is to be said of models on their way here."""
 
     workspace: Workspace
     presets: Presets
     find_input: Callable[[str], Path | None]
     draw: random.Random
     machine: Callable[[], Machine]
+    fetches: Mapping[str, str] = field(default_factory=dict)
 
     def admit(self, group: Group) -> Admission:
         """Read, pair and validate one group; never raises for what a user dropped."""
@@ -181,7 +182,7 @@ class Admitter:
                 raise NotYet(f"waits for {wanted} beside it, or for `image:` in it")
             return self.complete(draft, path, where)
         except NotYet as reason:
-            return replace(draft, wait=str(reason))
+            return replace(draft, wait=str(reason), model=reason.model)
         except BadSpec as error:
             problems = [_placed(problem, layers) for problem in error.problems]
             said = "\n".join(map(str, problems))
@@ -226,15 +227,19 @@ class Admitter:
         models = self.workspace.models
         try:
             here = entries.weights_bytes(entries.weights_folder(choice.entry, models))
-        except entries.Incomplete:
-            raise
+        except entries.Incomplete as missing:
+            raise self._on_its_way(missing) from None
         except NotYet as missing:
             try:  # what cannot run here need not be fetched
                 choice.placement(spec, self.machine(), None)
             except NotYet as unfit:
                 raise NotYet(f"{unfit}; and {missing}") from None
-            raise
+            raise self._on_its_way(missing) from None
         choice.placement(spec, self.machine(), here)
+
+    def _on_its_way(self, missing: NotYet) -> NotYet:
+        """Return what is to be said of weights that are not here, where more is known than that."""
+        return NotYet(self.fetches.get(missing.model, str(missing)), missing.model)
 
     def _chosen(self, spec: JobSpec, where: str) -> profiles.Choice | None:
         """Return what serves a job; one that cannot run because of the settings alone waits for them."""

@@ -2,7 +2,7 @@
 
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,8 @@ class Taking:
     catalog: Catalog
     draw: random.Random
     machine: Callable[[], Machine]
+    fetches: Mapping[str, str]
+    """What is to be said of models that are being fetched, or cannot be; the fetcher's own and changing."""
     stability: Stability = field(default_factory=Stability)
     settled: deque[Group] = field(default_factory=deque)
     waiting: dict[str, Waiting] = field(default_factory=dict)
@@ -59,7 +61,7 @@ class Taking:
         self._admitter = self._admit_with(Presets(self.workspace.inbox))
 
     def _admit_with(self, presets: Presets) -> Admitter:
-        return Admitter(self.workspace, presets, self._find_input, self.draw, self.machine)
+        return Admitter(self.workspace, presets, self._find_input, self.draw, self.machine, self.fetches)
 
     def look(self, now: float) -> None:
         """Scan the inbox once and line up the groups that have settled.
@@ -118,7 +120,7 @@ class Taking:
                 raise NotYet(f"waits for the picture `{names.display(job['source_path'])}`, which is not there")
             draft = self._admitter.complete(Draft(job["name"], spec, source=path), path, job["name"])
         except NotYet as reason:
-            draft = Draft(job["name"], spec, wait=str(reason))
+            draft = Draft(job["name"], spec, wait=str(reason), model=reason.model)
         except (JobError, ConfigError) as error:
             draft = Draft(job["name"], spec, error=str(error))
         if draft.wait != job["wait_reason"]:

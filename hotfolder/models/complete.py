@@ -1,4 +1,4 @@
-"""Whether a diffusers folder of weights is all there. A job that starts while 33 GB are still being copied would fail.
+"""Whether a folder of weights is all there. A job that starts while 33 GB are still being copied would fail.
 
 **Source**: the layout that diffusers' `save_pretrained` writes; safetensors' format (8 bytes little-endian: the length
 of a JSON header, whose `data_offsets` end where the file does).
@@ -6,15 +6,29 @@ of a JSON header, whose `data_offsets` end where the file does).
 
 import functools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 MAX_HEADER_BYTES = 100_000_000
 """safetensors' own limit."""
 
 
-def missing(folder: Path) -> str | None:
-    """Return the first file, relative to the folder, that is missing or cut short; None when all is there."""
+def missing(folder: Path, wanted: Sequence[str] = ()) -> str | None:
+    """Return the first file, relative to the folder, that is missing or cut short; None when all is there.
+
+    `wanted`: patterns that each name a file at least (fnmatch). A folder of diffusers knows itself what it needs.
+    """
+    for pattern in wanted:
+        if not any(path.is_file() and path.stat().st_size for path in folder.glob(pattern)):
+            return pattern
+    if (folder / "model_index.json").exists():
+        return _missing_part(folder)
+    weights = list(_weights(folder)) or [folder / "*.safetensors"]
+    return next((path.relative_to(folder).as_posix() for path in weights if not _is_there(path)), None)
+
+
+def _missing_part(folder: Path) -> str | None:
+    """Do the same for a folder of diffusers, whose index names its components."""
     try:
         index = json.loads((folder / "model_index.json").read_bytes())
         parts = [name for name, value in index.items() if isinstance(value, list) and value and value[0]]

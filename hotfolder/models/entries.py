@@ -1,7 +1,6 @@
 """The models that are known, and where their weights lie. Imports no torch: the service asks too."""
 
 import functools
-import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,7 +8,7 @@ from pydantic import Field
 
 from hotfolder import miniatures, yamlfile
 from hotfolder.errors import NotYet
-from hotfolder.models import complete
+from hotfolder.models import complete, download, hub
 from hotfolder.spec import Strict
 
 HERE = Path(__file__).parent
@@ -93,20 +92,26 @@ def weights_folder(entry: ModelEntry, models: Path) -> Path:
     if entry.packaged:
         return miniatures.path(entry.packaged)
     assert entry.repo
-    hub = os.environ.get("HF_HUB_CACHE") or Path(os.environ.get("HF_HOME", "~/.cache/huggingface"), "hub")
-    snapshots = Path(hub).expanduser() / f"models--{entry.repo.replace('/', '--')}" / "snapshots"
+    own = models / "checkpoints" / entry.name
     incomplete = None
-    for folder in [models / "checkpoints" / entry.name, *sorted(snapshots.glob("*"))]:
+    for folder in [own, *sorted((hub.storage(entry.repo) / "snapshots").glob("*"))]:
         if folder.is_dir():
-            if (lacks := complete.missing(folder)) is None:
+            # what people saved themselves may have fewer files than were published
+            wanted = [name for name in entry.files if folder != own or name == "model_index.json"]
+            if (lacks := complete.missing(folder, wanted)) is None:
                 return folder
             incomplete = incomplete or (folder, lacks)
     if incomplete:
-        raise Incomplete(f"the weights of {entry.name} are not complete: {incomplete[1]} is missing or cut short in "
-                     f"{incomplete[0]}")  # fmt: skip
-    size = f" ({entry.bytes / 1e9:.1f} GB)" if entry.bytes else ""
+        where, lacks = incomplete
+        sentence = f"the weights of {entry.name} are not complete: {lacks} is missing or cut short in {where}"
+        if where == own:
+            raise Incomplete(sentence)  # whoever is putting them there may not be done
+        raise Incomplete(f"{sentence}; fetch the rest: hotfolder models pull {entry.name}", entry.name)
+    size = f" ({download.gigabytes(entry.bytes)})" if entry.bytes else ""
+    gate = f" (it is gated: first {download.gated_sentence(hub.page(entry.repo))})" if entry.gated else ""
     raise NotYet(
-        f"the weights of {entry.name}{size} are not on this machine: put the diffusers folder of {entry.repo} "
-        f"into models/checkpoints/{entry.name}/ or download it into the Hugging Face cache; to try hotfolder "
-        "without them, use `profile: miniature`"
+        f"the weights of {entry.name}{size} are not on this machine; fetch them: hotfolder models pull {entry.name}"
+        f"{gate}, or put the folder of {entry.repo} into models/checkpoints/{entry.name}/; to try hotfolder without "
+        "them, use `profile: miniature`",
+        entry.name,
     )

@@ -1,8 +1,7 @@
 """Fetching weights: whole, resumed, refused, each failure with its sentence. The hub is a server of this test's own."""
 
 import os
-import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,26 +10,10 @@ from hotfolder.errors import NotYet
 from hotfolder.models import download, fetch, hub
 from hotfolder.models.entries import ModelEntry
 from tests.models import hubserver
+from tests.models.conftest import CONFIG, REPO, WEIGHTS
 from tests.models.hubserver import COMMIT, Hub
 
-WEIGHTS = random.Random(1).randbytes(3_000_000)
-CONFIG = b'{"model_type": "blip"}'
-REPO = "people/model"
 ENTRY = ModelEntry(name="blip-large", family="blip", licence="BSD-3-Clause", repo=REPO, files=("*.json", "m*.bin"))
-
-
-@pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    import huggingface_hub.constants
-
-    for one in hubserver.serving(Hub({REPO: {"config.json": CONFIG, "model.bin": WEIGHTS, "twice.bin": WEIGHTS}})):
-        monkeypatch.setenv("HF_ENDPOINT", one.endpoint)
-        monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
-        monkeypatch.delenv("HF_HUB_CACHE", raising=False)
-        monkeypatch.delenv("HF_TOKEN", raising=False)
-        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
-        yield one
 
 
 class Watched:
