@@ -85,6 +85,12 @@ def usable_bytes(machine: Machine) -> int:
     return max(machine.ram_bytes - SYSTEM_BYTES, 0)
 
 
+def describe(machine: Machine) -> str:
+    """Say what a machine computes with: "NVIDIA GeForce RTX 4090, 25.8 GB, of which models may take 24.5 GB"."""
+    size = gb(machine.device_bytes if machine.device == "cuda" else machine.ram_bytes)
+    return f"{machine.name}, {size} of memory, of which models may take {gb(usable_bytes(machine))}"
+
+
 def headroom_bytes(pixels: int, tiled: bool) -> int:
     """Return what a picture takes above the weights at its peak."""
     if not tiled:
@@ -233,6 +239,34 @@ def _what_is_missing(entry: ModelEntry, wish: Wish, machine: Machine, lora_bytes
         return f"{entry.name}{asked} on {machine.name} needs {gb(least)} of main memory; this machine has {gb(ram)}"
     least = min(one.peak for one in needs)
     return f"{entry.name}{asked} needs {gb(least)} of the card's memory; {gb(card)} of {machine.name} can be used"
+
+
+def explain(entry: ModelEntry, placement: Placement, machine: Machine, lora_bytes: int = 0) -> str:
+    """Say how a model is put on a machine, and what that takes: "in NF4 (6.7 GB), T5 in NF4 (4.3 GB), all ..."."""
+    where = "the card's memory" if placement.device == "cuda" else "memory"
+    if "transformer" not in entry.parts or placement.precision in ("fp32", "fp16"):
+        return f"in {SHOWN[placement.precision]}, all of it in {where}"
+    known, edge = parts(), entry.defaults.edge_px
+    needed = need(entry, placement, edge**2, lora_bytes).peak
+    denoiser = known[entry.parts["transformer"]].bytes(placement.precision)
+    text = known[entry.parts["text_encoder_2"]].bytes(placement.text_precision)
+    ways: dict[Offload, str] = {
+        "none": "the text encoders leave while it paints" if placement.encoders_leave else f"all of it in {where}",
+        "model": "part by part, the others in main memory meanwhile",
+        "group": "streamed block by block from main memory, which is slow",
+        "sequential": "streamed layer by layer from main memory, which is very slow",
+    }
+    says = [
+        f"in {SHOWN[placement.precision]} ({gb(denoiser)}), T5 in {SHOWN[placement.text_precision]} ({gb(text)})",
+        ways[placement.offload] + (", the VAE works in tiles" if placement.tile_vae else ""),
+        f"at most {gb(needed)} of {gb(usable_bytes(machine))} for a picture of {edge}x{edge}",
+    ]
+    if placement.precision == "nf4":
+        whole = Placement(device="cuda", precision="bf16", text_precision="bf16")
+        says.append(f"in bf16, all of it, {gb(need(entry, whole, edge**2, lora_bytes).peak)}")
+    if machine.capability is not None and machine.capability < (8, 0):
+        says.append("a card before Ampere computes bf16 slowly")
+    return "; ".join(says)
 
 
 def gb(number: float) -> str:
