@@ -42,7 +42,9 @@ def _placement(workspace: Workspace, job: dict[str, Any], machine: Machine) -> P
         return None
     spec = JobSpec.model_validate_json(job["spec"])
     has_card = machine.device != "cpu"
-    choice = profile.choose(spec, workspace.settings.profile, workspace.profiles, job["name"], has_card)
+    choice = profile.choose(
+        spec, workspace.settings.profile, workspace.profiles, workspace.models, job["name"], has_card
+    )
     assert choice
     weights = entries.weights_folder(choice.entry, workspace.models)
     return choice.placement(spec, machine, entries.weights_bytes(weights))

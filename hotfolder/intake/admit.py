@@ -13,7 +13,7 @@ from hotfolder.intake import language, prompts
 from hotfolder.intake.pairing import COMPANIONS, Group, is_picture, stem
 from hotfolder.intake.presets import HotFolder, Presets
 from hotfolder.intake.words import KEY_ALIASES
-from hotfolder.models import entries
+from hotfolder.models import entries, loras
 from hotfolder.models import profile as profiles
 from hotfolder.models.placement import Machine
 from hotfolder.spec import JobSpec, Planned
@@ -210,7 +210,8 @@ class Admitter:
         if "image" in capability.needs and not path:
             raise NotYet("needs a picture: name one with `image:`")
         if "prompt" in capability.needs and not spec.prompt:
-            raise NotYet(f"needs a prompt: write `prompt:` into {where}")
+            beside = f"put it into {stem(where)}.prompt.txt beside it" if path and is_picture(where) else None
+            raise NotYet(f"needs a prompt: {beside or f'write `prompt:` into {where}'}")
         size = self._size_of(path, where) if path else None
         capability.check(spec, capability.Options(**spec.options), size)
         choice = self._chosen(spec, where)
@@ -218,12 +219,13 @@ class Admitter:
         if choice is None or not choice.entry.is_loaded:  # resampling belongs to no profile
             update = {"profile": None, "model": choice.entry.name if choice else None}
             return replace(draft, spec=spec.model_copy(update=update), planned=planned)
-        self._refuse_what_cannot_run(choice, spec)
         spec = choice.filled(spec).model_copy(update={"profile": choice.profile, "model": choice.entry.name})
+        self._refuse_what_cannot_run(choice, spec)
         return replace(draft, spec=spec, planned=planned, model=choice.entry.name)
 
     def _refuse_what_cannot_run(self, choice: profiles.Choice, spec: JobSpec) -> None:
-        """Raise NotYet for a model or a LoRA that is not on this machine, or does not fit it."""
+        """Raise NotYet for a model or a LoRA that is not on this machine, or does not fit it, and RejectedInput for a
+        LoRA of another model."""
         models = self.workspace.models
         try:
             here = entries.weights_bytes(entries.weights_folder(choice.entry, models))
@@ -236,6 +238,11 @@ class Admitter:
                 raise NotYet(f"{unfit}; and {missing}") from None
             raise self._on_its_way(missing) from None
         choice.placement(spec, self.machine(), here)
+        try:
+            for use in spec.loras:
+                loras.locate(use, models, choice.entry)
+        except NotYet as missing:
+            raise self._on_its_way(missing) from None
 
     def _on_its_way(self, missing: NotYet) -> NotYet:
         """Return what is to be said of weights that are not here, where more is known than that."""
@@ -243,9 +250,9 @@ class Admitter:
 
     def _chosen(self, spec: JobSpec, where: str) -> profiles.Choice | None:
         """Return what serves a job; one that cannot run because of the settings alone waits for them."""
-        has_card = self.machine().device != "cpu"
+        place, has_card = self.workspace, self.machine().device != "cpu"
         try:
-            return profiles.choose(spec, self.workspace.settings.profile, self.workspace.profiles, where, has_card)
+            return profiles.choose(spec, place.settings.profile, place.profiles, place.models, where, has_card)
         except ConfigError as error:
             if spec.profile:
                 raise BadSpec([Problem(where, None, "profile", str(error))]) from None

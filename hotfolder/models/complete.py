@@ -24,7 +24,7 @@ def missing(folder: Path, wanted: Sequence[str] = ()) -> str | None:
     if (folder / "model_index.json").exists():
         return _missing_part(folder)
     weights = list(_weights(folder)) or [folder / "*.safetensors"]
-    return next((path.relative_to(folder).as_posix() for path in weights if not _is_there(path)), None)
+    return next((path.relative_to(folder).as_posix() for path in weights if not is_there(path)), None)
 
 
 def _missing_part(folder: Path) -> str | None:
@@ -38,7 +38,7 @@ def _missing_part(folder: Path) -> str | None:
         if not (folder / part).is_dir() or not any((folder / part).iterdir()):
             return f"{part}/"
         for path in _weights(folder / part):
-            if not _is_there(path):
+            if not is_there(path):
                 return path.relative_to(folder).as_posix()
     return None
 
@@ -60,7 +60,7 @@ def _weights(part: Path) -> Iterator[Path]:
         yield part / "*.safetensors"
 
 
-def _is_there(path: Path) -> bool:
+def is_there(path: Path) -> bool:
     try:
         status = path.stat()
     except OSError:

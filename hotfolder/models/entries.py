@@ -12,6 +12,7 @@ from hotfolder.models import complete, download, hub
 from hotfolder.spec import Strict
 
 HERE = Path(__file__).parent
+PICKLES = (".ckpt", ".pt", ".pth")
 
 
 class Incomplete(NotYet):
@@ -31,9 +32,10 @@ class ModelEntry(Strict):
     """One known model or LoRA.
 
     Its weights come from `repo` on the Hugging Face hub, of which only `files` (patterns, as fnmatch reads them) are
-    wanted: `bytes` together. Or they are `packaged`: a shipped miniature's folder. Or it has none. `single_files` are
-    names under which people have it as one file; only a pickle that is named here is ever opened. `parts` says which
-    shipped configuration each component has (`models/configs/NAME`), for files that come without one.
+    wanted: `bytes` together. Or they are `packaged`: a shipped miniature's folder. Or one `file` that somebody put into
+    the workspace. Or it has none. `single_files` are names under which people have it as one file; only a pickle that
+    is named here is ever opened. `parts` says which shipped configuration each component has (`models/configs/NAME`),
+    for files that come without one.
 
     `sha256` holds the hashes that are known, by path in the repository. A LoRA serves no kind itself; `lora_for` names
     the models it was made for. `half` is the 16-bit format that suits it where it runs in one. `commercial` is False
@@ -53,6 +55,7 @@ class ModelEntry(Strict):
     packaged: str | None = None
     gated: bool = False
     bytes: int | None = None
+    file: Path | None = None
     parts: dict[str, str] = {}
     half: Literal["bf16", "fp16"] = "bf16"
     lora_for: tuple[str, ...] = ()
@@ -61,7 +64,7 @@ class ModelEntry(Strict):
     @property
     def is_loaded(self) -> bool:
         """Whether serving it puts weights into memory."""
-        return bool(self.repo or self.packaged)
+        return bool(self.repo or self.packaged or self.file)
 
     @property
     def is_miniature(self) -> bool:
@@ -73,6 +76,24 @@ def entries() -> dict[str, ModelEntry]:
     """Return the shipped registry by name."""
     (document,) = yamlfile.parse((HERE / "registry.yaml").read_bytes(), "registry.yaml")
     return {name: ModelEntry(name=name, **values) for name, values in document.values.items()}
+
+
+def known(models: Path) -> dict[str, ModelEntry]:
+    """Return the shipped registry, and under its file's name every upscaler that lies in the workspace's `models`.
+
+    Pickles are among them, so that it can be said why they are not opened.
+    """
+    shipped = entries()
+    taken = {name for entry in shipped.values() for name in entry.single_files}
+    files = [path for path in sorted((models / "upscalers").glob("*.*")) if path.suffix in (*PICKLES, ".safetensors")]
+    dropped = {
+        path.stem: ModelEntry(
+            name=path.stem, family="esrgan", kinds=("upscale",), licence="not known", file=path, half="fp16"
+        )
+        for path in files
+        if path.name not in taken and not path.name.startswith(".")
+    }
+    return dropped | shipped
 
 
 def weights_bytes(folder: Path) -> int:
@@ -91,6 +112,10 @@ def weights_folder(entry: ModelEntry, models: Path) -> Path:
     """
     if entry.packaged:
         return miniatures.path(entry.packaged)
+    if entry.file:
+        return _own_file(entry.file)
+    if single := next((path for name in entry.single_files if (path := models / "upscalers" / name).is_file()), None):
+        return single
     assert entry.repo
     own = models / "checkpoints" / entry.name
     incomplete = None
@@ -115,3 +140,14 @@ def weights_folder(entry: ModelEntry, models: Path) -> Path:
         "them, use `profile: miniature`",
         entry.name,
     )
+
+
+def _own_file(path: Path) -> Path:
+    if path.suffix != ".safetensors":
+        raise NotYet(
+            f"models/upscalers/{path.name} is a pickle, which could run any program when it is read; waits for "
+            f"{path.stem}.safetensors beside it"
+        )
+    if not complete.is_there(path):
+        raise Incomplete(f"models/upscalers/{path.name} is cut short or holds no weights at all; waits until it does")
+    return path

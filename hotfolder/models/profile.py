@@ -10,7 +10,7 @@ from pydantic import Field
 from hotfolder import sentences, yamlfile
 from hotfolder.errors import BadSpec, ConfigError, Problem
 from hotfolder.models import fit
-from hotfolder.models.entries import HERE, ModelEntry, entries
+from hotfolder.models.entries import HERE, ModelEntry, entries, known
 from hotfolder.models.placement import Machine, Offload, Placement, Precision
 from hotfolder.registry import did_you_mean
 from hotfolder.spec import JobSpec, LoraUse, Strict
@@ -73,10 +73,14 @@ class Choice:
         return fit.place(self.entry, weights_bytes, self.serving.wish(self.by_name), machine, pixels, self.lora_bytes)
 
     @property
+    def known_loras(self) -> list[ModelEntry]:
+        """The LoRAs that the profile adds."""
+        return [entries()[lora.name] for lora in self.serving.loras]
+
+    @property
     def lora_bytes(self) -> int:
-        """What the profile's LoRAs take in memory, in 16 bits; their files hold 32."""
-        known = [entries().get(lora.name) for lora in self.serving.loras]
-        return sum((entry.bytes or 0) // 2 for entry in known if entry)
+        """What they take in memory, in 16 bits; their files hold 32."""
+        return sum((entry.bytes or 0) // 2 for entry in self.known_loras)
 
 
 def profile(name: str, own: Path) -> dict[str, Serving]:
@@ -137,10 +141,13 @@ def _unknown(document: yamlfile.Document, kind: str, serving: Serving) -> list[P
     return problems
 
 
-def choose(spec: JobSpec, default_profile: str, own_profiles: Path, where: str, has_card: bool) -> Choice | None:
+def choose(
+    spec: JobSpec, default_profile: str, own_profiles: Path, models: Path, where: str, has_card: bool
+) -> Choice | None:
     """Return what serves a job, None for a kind that no model is known for: it needs none.
 
-    `where` names the job's file in messages. `has_card` says whether there is anything faster than a processor.
+    `models` is the workspace's folder, `where` the job's file in messages. `has_card` says whether there is
+    anything faster than a processor.
 
     Raises:
         BadSpec: the job names an unknown model, one of another kind, a miniature outside their profile, or a larger
@@ -149,7 +156,8 @@ def choose(spec: JobSpec, default_profile: str, own_profiles: Path, where: str, 
     """
     name = spec.profile or default_profile
     table = profile(name, own_profiles)
-    fitting = [known.name for known in entries().values() if spec.kind in known.kinds]
+    every = known(models)
+    fitting = [entry.name for entry in every.values() if spec.kind in entry.kinds]
     if not fitting and spec.model is None:
         return None
     serving = table.get(spec.kind)
@@ -158,7 +166,7 @@ def choose(spec: JobSpec, default_profile: str, own_profiles: Path, where: str, 
     usual = serving.on_cpu if serving and serving.on_cpu and not has_card else serving.model if serving else None
     chosen = spec.model or usual
     assert chosen
-    entry = entries().get(chosen)
+    entry = every.get(chosen)
     if entry is None or spec.kind not in entry.kinds:
         hint = did_you_mean(chosen, fitting) or f"; known for {spec.kind}: {', '.join(fitting) or 'none'}"
         raise BadSpec([Problem(where, None, "model", f"no model `{chosen}` for {spec.kind}{hint}")])

@@ -14,7 +14,7 @@ HYPER = LoraUse(name="hyper-flux1-dev-8steps", weight=0.125)
 
 
 def chosen(own: Path, name: str, has_card: bool = True, **job: object) -> Choice:
-    found = choose(JobSpec.model_validate({"kind": "generate", **job}), name, own, "job.yaml", has_card)
+    found = choose(JobSpec.model_validate({"kind": "generate", **job}), name, own, own / "models", "job.yaml", has_card)
     assert found
     return found
 
