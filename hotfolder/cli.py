@@ -95,8 +95,12 @@ def _root() -> Path:
 
 def _open() -> Workspace:
     root = _root()
-    profile = click.get_current_context().obj.get("profile") or os.environ.get("HOTFOLDER_PROFILE")
-    return places.open_workspace(root, profile)
+    return places.open_workspace(root, _profile())
+
+
+def _profile() -> str | None:
+    """Return the profile that the call or its surroundings name, instead of the settings' own."""
+    return click.get_current_context().obj.get("profile") or os.environ.get("HOTFOLDER_PROFILE")
 
 
 @commands.command()
@@ -280,7 +284,7 @@ def doctor() -> None:
     from hotfolder import doctor as examination
     from hotfolder import printing
 
-    findings = examination.examine(_root().absolute())
+    findings = examination.examine(_root().absolute(), _profile())
     click.echo(printing.findings(findings))
     sys.exit(EXIT_FAILED if any(finding.ok is False for finding in findings) else 0)
 

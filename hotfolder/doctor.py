@@ -17,7 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from hotfolder import machine, workspace
-from hotfolder.errors import ConfigError
+from hotfolder.errors import ConfigError, NotYet
+from hotfolder.models import download, entries, fit, profile
+from hotfolder.models.placement import Machine
+from hotfolder.models.profile import Choice
+from hotfolder.spec import JobSpec
 from hotfolder.workspace import Workspace
 
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 14)
@@ -41,8 +45,11 @@ class Finding:
     mend: str | None = None
 
 
-def examine(root: Path) -> list[Finding]:
-    """Look at the machine and at the workspace at `root`; never raises for what it finds there."""
+def examine(root: Path, own_profile: str | None = None) -> list[Finding]:
+    """Look at the machine and at the workspace at `root`; never raises for what it finds there.
+
+    `own_profile` is asked about instead of the settings'.
+    """
     cards, system = [card.name for card in machine.nvidia_cards()], f"{platform.system()} {platform.machine()}"
     findings = [
         judge_python(sys.version_info[:3], sys.maxsize > 2**32),
@@ -52,17 +59,51 @@ def examine(root: Path) -> list[Finding]:
         judge_exiftool(shutil.which("exiftool")),
     ]
     try:
-        place = workspace.open_workspace(root)
+        place = workspace.open_workspace(root, own_profile)
     except ConfigError as error:
         mend = None if (root / "hotfolder.yaml").exists() else f"hotfolder init {root}"
         return [*findings, Finding("workspace", False, f"{error}.", mend)]
     try:
         findings += _examine_workspace(place)
+        here = machine.facts()
+        if workspace.is_running(place):  # what its models hold of the card is theirs to use
+            here = here.model_copy(update={"free_bytes": here.device_bytes})
+        findings += _examine_models(place, here)
     except OSError as error:  # a share that went away while it was looked at
         findings.append(
             Finding("folders", False, f"{error.filename} cannot be read: {error.strerror}.", "mount it again")
         )
     return findings
+
+
+def _examine_models(place: Workspace, here: Machine) -> Iterator[Finding]:
+    """Yield the profile, and for each kind the model that serves it, how it is put on this machine, what is missing."""
+    name = place.settings.profile
+    try:
+        table = profile.profile(name, place.profiles)
+    except ConfigError as error:
+        yield Finding("profile", False, f"{error}.", "set `profile:` in hotfolder.yaml, or mend the profile")
+        return
+    yield Finding("profile", True, f"The profile is {name}. Models run on {fit.describe(here)}.")
+    for kind in table:
+        choice = profile.choose(JobSpec(kind=kind), name, place.profiles, place.models, "", here.device != "cpu")
+        if choice and choice.entry.is_loaded:
+            yield judge_model(kind, choice, here, *_on_disk(choice, place.models))
+        elif choice:
+            yield Finding(f"model for {kind}", True, f"{choice.entry.name}, which needs no weights.")
+
+
+def _on_disk(choice: Choice, models: Path) -> tuple[int | None, list[str]]:
+    """Return the size of the model's weights on this disk, None if they are not here; and the names of what is not."""
+    missing, size = [], None
+    for entry in [choice.entry, *choice.known_loras]:
+        try:
+            found = entries.weights_folder(entry, models)
+        except NotYet:
+            missing.append(entry.name)
+        else:
+            size = entries.weights_bytes(found) if entry is choice.entry else size
+    return size, missing
 
 
 def _examine_workspace(place: Workspace) -> Iterator[Finding]:
@@ -163,6 +204,22 @@ def judge_libraries(found: dict[str, tuple[str | None, bool]]) -> Finding:
         words = [f"{name} {version or ''}".strip() for name, version in bad.items()]
         return Finding("libraries", False, f"Missing or of the wrong version: {', '.join(words)}.", f"{PIP} -e .")
     return Finding("libraries", True, f"{', '.join(f'{name} {version}' for name, (version, _) in found.items())}.")
+
+
+def judge_model(kind: str, choice: Choice, here: Machine, size: int | None, missing: list[str]) -> Finding:
+    """Judge what serves a kind. `size`: bytes of its weights here, None for none; `missing`: what is not here."""
+    title, name = f"model for {kind}", choice.entry.name
+    try:
+        placed = choice.placement(JobSpec(kind=kind), here, size)
+    except NotYet as reason:
+        return Finding(title, None, f"{reason}. Such jobs wait.")
+    loras = "".join(f", with {lora.name} at {lora.weight:g}," for lora in choice.serving.loras)
+    says = f"{name}{loras} {fit.explain(choice.entry, placed, here, choice.lora_bytes)}."
+    if missing:
+        bytes = sum(entries.entries()[one].bytes or 0 for one in missing)
+        says += f" Not on this disk yet: {', '.join(missing)} ({download.gigabytes(bytes)})."
+        return Finding(title, None, says, f"hotfolder models pull {' '.join(missing)}")
+    return Finding(title, True, says)
 
 
 def judge_exiftool(path: str | None) -> Finding:

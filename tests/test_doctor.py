@@ -11,6 +11,9 @@ import pytest
 from packaging.requirements import Requirement
 
 from hotfolder import doctor, machine, workspace
+from hotfolder.models.placement import Machine
+from hotfolder.models.profile import choose
+from hotfolder.spec import JobSpec
 
 TORCH: dict[str, Any] = {"version": "2.15.0", "built_for": None, "mps": False, "cards": []}
 
@@ -207,3 +210,54 @@ def test_a_real_look_imports_no_torch(tmp_path: Path) -> None:
     }  # fmt: skip
     assert all(line.endswith(".") for line in lines)
     assert "PyTorch 2." in said.stdout
+
+
+CARD = Machine(
+    device="cuda", name="RTX 4090", device_bytes=24 * 2**30, free_bytes=24 * 2**30, ram_bytes=2**36, capability=(8, 9)
+)
+OLD = CARD.model_copy(update={"name": "RTX 2080", "device_bytes": 2**33, "free_bytes": 2**33, "capability": (7, 5)})
+NONE = CARD.model_copy(update={"device": "cpu", "name": "the processor", "capability": None})
+
+
+@pytest.mark.parametrize(
+    ("profile", "kind", "here", "ok", "words"),
+    [
+        ("auto", "generate", CARD, True, ["flux1-schnell in NF4 (6.7 GB), T5 in NF4 (4.3 GB); all of it in the card's",
+                                          "at most 16.1 GB of 24.5 GB for a picture of 1024x1024", "38.4 GB"]),
+        ("hyper", "generate", CARD, True, ["flux1-dev, with hyper-flux1-dev-8steps at 0.125, in NF4", "16.8 GB"]),
+        ("quality", "generate", CARD, True, ["flux1-dev in bf16 (23.8 GB), T5 in bf16 (9.5 GB); streamed block by"]),
+        ("auto", "generate", OLD, True, ["streamed block by block", "a card before Ampere computes bf16 slowly"]),
+        ("auto", "generate", NONE, None, ["flux1-schnell needs a graphics card", "Such jobs wait."]),
+        ("fast", "generate", NONE, None, ["flux1-schnell in NF4 needs an NVIDIA card"]),
+        ("auto", "upscale", CARD, True, ["realesrgan-x4plus in fp16, all of it in the card's memory."]),
+        ("auto", "caption", NONE, True, ["blip-large in fp32, all of it in memory."]),
+    ],
+)  # fmt: skip
+def test_it_says_which_model_serves_and_how_it_is_put_there(
+    profile: str, kind: str, here: Machine, ok: bool | None, words: list[str], tmp_path: Path
+) -> None:
+    choice = choose(JobSpec(kind=kind), profile, tmp_path, tmp_path, "", here.device != "cpu")
+    assert choice
+    finding = doctor.judge_model(kind, choice, here, choice.entry.bytes, [])
+    assert (finding.name, finding.ok, finding.mend) == (f"model for {kind}", ok, None)
+    assert [word for word in words if word not in finding.says] == []
+
+
+def test_it_says_what_is_not_on_the_disk_and_how_to_fetch_it(tmp_path: Path) -> None:
+    choice = choose(JobSpec(kind="generate"), "hyper", tmp_path, tmp_path, "", True)
+    assert choice
+    finding = doctor.judge_model("generate", choice, CARD, None, ["flux1-dev", "hyper-flux1-dev-8steps"])
+    assert finding.ok is None
+    assert "Not on this disk yet: flux1-dev, hyper-flux1-dev-8steps (35.1 GB)." in finding.says
+    assert finding.mend == "hotfolder models pull flux1-dev hyper-flux1-dev-8steps"
+
+
+def test_it_looks_at_the_profile_that_is_asked_about(tmp_path: Path) -> None:
+    workspace.init(tmp_path / "w")
+    found = {finding.name: finding for finding in doctor.examine(tmp_path / "w", "miniature")}
+    assert found["profile"].says.startswith("The profile is miniature. Models run on ")
+    assert found["model for generate"].says.startswith("flux1-schnell-miniature in ")
+    assert found["model for generate"].ok is True
+    wrong = {finding.name: finding for finding in doctor.examine(tmp_path / "w", "fsat")}
+    assert wrong["profile"].ok is False
+    assert "did you mean `fast`?" in wrong["profile"].says

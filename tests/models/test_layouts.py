@@ -84,3 +84,30 @@ def test_a_shard_that_is_not_there_yet_is_named(cached: Path, tmp_path: Path) ->
     shard.unlink()
     with pytest.raises(NotYet, match=f"transformer/{shard.name} is missing or cut short"):
         weights_folder(ENTRY, tmp_path / "none")
+
+
+def test_files_of_older_libraries_give_the_same_embeddings(sharded: Path, tmp_path: Path) -> None:
+    """The published CLIP has `text_model.` before each name, and its tokenizer is vocab.json and merges.txt; T5's
+    embedding is in its file once."""
+    from safetensors.torch import load_file, save_file
+    from transformers import CLIPTokenizer
+
+    old = tmp_path / "models" / "checkpoints" / tiny.MODEL
+    shutil.copytree(sharded, old)
+    weights = old / "text_encoder" / "model.safetensors"
+    tensors = load_file(weights)
+    assert not any(name.startswith("text_model.") for name in tensors)
+    save_file({f"text_model.{name}": tensor for name, tensor in tensors.items()}, weights, {"format": "pt"})
+    names = json.loads((old / "text_encoder_2" / "model.safetensors.index.json").read_text())["weight_map"]
+    assert "shared.weight" in names and "encoder.embed_tokens.weight" not in names
+
+    modern = CLIPTokenizer.from_pretrained(old / "tokenizer", local_files_only=True)
+    content = json.loads((old / "tokenizer" / "tokenizer.json").read_text())["model"]
+    (old / "tokenizer" / "tokenizer.json").unlink()
+    (old / "tokenizer" / "vocab.json").write_text(json.dumps(content["vocab"]))
+    (old / "tokenizer" / "merges.txt").write_text("#version: 0.2\n")
+    here = tmp_path / "now"
+    tiny.put_weights(here)
+    family = ModelPool(tmp_path / "models").use(tiny.MODEL, CPU)
+    assert family.pipeline.tokenizer("a fox").input_ids == modern("a fox").input_ids
+    assert np.abs(picture(tmp_path / "models") - picture(here)).max() <= 1
