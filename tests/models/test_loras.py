@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from diffusers import FluxPipeline
-from safetensors.torch import save_file
 from torch import Tensor
 
 from hotfolder.errors import NotYet, RejectedInput
@@ -17,41 +16,10 @@ from hotfolder.models.adapters import Adapters
 from hotfolder.models.entries import ModelEntry, entries
 from hotfolder.models.loras import Lora
 from hotfolder.spec import LoraUse
+from tests.models.lorafiles import DIM, RANK, as_diffusers, as_kohya, as_xlabs, matrices, write
 from tests.service import tiny
 
-RANK, DIM = 4, 32
 SCHNELL = entries()["flux1-schnell"]
-
-
-def matrices(seed: int = 0) -> tuple[Tensor, Tensor]:
-    """A change of the double block's query, key and value at once: (rank, width) and (3 widths, rank)."""
-    draw = torch.Generator().manual_seed(seed)
-    return torch.randn(RANK, DIM, generator=draw), torch.randn(3 * DIM, RANK, generator=draw)
-
-
-def as_diffusers(down: Tensor, up: Tensor, prefix: str = "transformer.") -> dict[str, Tensor]:
-    """As diffusers, peft and ai-toolkit write them."""
-    state = {}
-    for name, part in zip("qkv", up.chunk(3), strict=True):
-        place = f"{prefix}transformer_blocks.0.attn.to_{name}"
-        state |= {f"{place}.lora_A.weight": down.clone(), f"{place}.lora_B.weight": part.contiguous()}
-    return state
-
-
-def as_kohya(down: Tensor, up: Tensor) -> dict[str, Tensor]:
-    place = "lora_unet_double_blocks_0_img_attn_qkv"
-    return {f"{place}.lora_down.weight": down, f"{place}.lora_up.weight": up, f"{place}.alpha": torch.tensor(RANK)}
-
-
-def as_xlabs(down: Tensor, up: Tensor) -> dict[str, Tensor]:
-    place = "double_blocks.0.processor.qkv_lora1"
-    return {f"{place}.down.weight": down, f"{place}.up.weight": up}
-
-
-def write(path: Path, state: dict[str, Tensor], **metadata: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(state, path, {name.replace("__", "."): value for name, value in metadata.items()})
-    return path
 
 
 @pytest.fixture
