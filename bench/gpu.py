@@ -88,7 +88,7 @@ def measure(precision: str, device: str, options: argparse.Namespace) -> None:
     print(f"{precision}: {mine:.3f} s a picture, bare diffusers {bare_s:.3f} s, ratio {mine / bare_s:.3f}")
     print(f"{precision}: {step_s:.4f} s a step of the denoiser; the same pixels both ways: {'yes' if same else 'NO'}")
     if device == "cuda":
-        placement = Placement(device="cuda", precision=precision, text_precision=precision)  # type: ignore[arg-type]
+        placement = Placement(device="cuda", precision=precision, text_precision=precision)
         planned = fit.need(entry, placement, options.edge**2)
         print(f"{precision}: weights {weights / 1e9:.2f} GB, planned {planned.weights / 1e9:.2f} GB")
         allocated, reserved = torch.cuda.max_memory_allocated() / 1e9, torch.cuda.max_memory_reserved() / 1e9
