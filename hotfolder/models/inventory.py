@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hotfolder.errors import NotYet
 from hotfolder.models import download, fit, hub
-from hotfolder.models.entries import ModelEntry, entries, weights_folder
+from hotfolder.models.entries import ModelEntry, known, weights_folder
 from hotfolder.models.placement import Placement
 
 
@@ -32,8 +32,8 @@ class Known:
 
 
 def take_stock(models: Path) -> list[Known]:
-    """Return every model that has weights; `models` is the workspace's folder of that name."""
-    return [_known(entry, models) for entry in entries().values() if entry.is_loaded]
+    """Return every model that has weights, also those put into `models`, the workspace's folder of that name."""
+    return [_known(entry, models) for entry in known(models).values() if entry.is_loaded]
 
 
 def as_json(stock: list[Known]) -> str:
