@@ -100,3 +100,11 @@ def _runs(ram: int) -> bool:
     except NotYet:
         return False
     return True
+
+
+def test_every_test_that_the_traps_name_exists() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", (ROOT / "docs" / "traps.md").read_text(encoding="utf-8"))
+    assert len(named) > 20
+    for path, test in named:
+        assert not test or f"def {test}(" in (ROOT / path).read_text(), f"{path}::{test}"
+        assert (ROOT / path).is_file()

@@ -111,3 +111,18 @@ def test_files_of_older_libraries_give_the_same_embeddings(sharded: Path, tmp_pa
     family = ModelPool(tmp_path / "models").use(tiny.MODEL, CPU)
     assert family.pipeline.tokenizer("a fox").input_ids == modern("a fox").input_ids
     assert np.abs(picture(tmp_path / "models") - picture(here)).max() <= 1
+
+
+def test_a_picture_that_is_begun_with_leaves_the_parts_in_their_precision(tmp_path: Path) -> None:
+    """diffusers' own way from one pipeline to another, `from_pipe`, would make float32 of them, for all that share."""
+    import torch
+    from PIL import Image
+
+    tiny.put_weights(tmp_path)
+    half = CPU.model_copy(update={"precision": "bf16", "text_precision": "bf16"})
+    family = ModelPool(tmp_path).use(tiny.MODEL, half)
+    spec = JobSpec(kind="generate", width=32, height=32, steps=2, strength=0.5)
+    planned = Planned(seed=5, seed_locked=True, prompt="a fox")
+    family.generate(planned, spec, lambda step, of: None, Image.new("RGB", (32, 32), "red"))
+    for part in ("transformer", "text_encoder", "text_encoder_2", "vae"):
+        assert {one.dtype for one in getattr(family.pipeline, part).parameters()} == {torch.bfloat16}, part

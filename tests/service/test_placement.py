@@ -1,5 +1,6 @@
 """The order that a worker gets says how its model is put on this machine; nobody else decides that."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from hotfolder import service
 from hotfolder.models.placement import Machine
 from hotfolder.service import Service
 from tests.intake.bench import Bench
+from tests.models import lorafiles
 from tests.service import tiny
 
 CARD = Machine(
@@ -60,6 +62,25 @@ def test_the_order_says_how_the_model_is_put_on_the_machine(
         precision,
     )
     assert 0 < order["placement"]["budget_bytes"] < machine.device_bytes
+
+
+def test_the_profile_hyper_gives_a_job_its_lora_steps_and_guidance(bench: Bench) -> None:
+    bench.put("generate/a.yaml", "prompt: a fox\nprofile: hyper\n")
+    waiting = Service(bench.workspace, machine=lambda: CARD)
+    waiting.run(once=True)
+    (job,) = bench.rows("select * from jobs")
+    assert "flux1-dev" in job["wait_reason"] and Refuser.orders == []
+    models = bench.workspace.models
+    shutil.copytree(models / "checkpoints" / tiny.MODEL, models / "checkpoints" / "flux1-dev")
+    (models / "loras").mkdir(exist_ok=True)
+    lorafiles.write(
+        models / "loras" / "hyper-flux1-dev-8steps.safetensors", lorafiles.as_diffusers(*lorafiles.matrices())
+    )
+    Service(bench.workspace, machine=lambda: CARD).run(once=True)
+    (order,) = Refuser.orders
+    spec = order["spec"]
+    assert (order["model"], spec["steps"], spec["guidance"]) == ("flux1-dev", 8, 3.5)
+    assert spec["loras"] == [{"name": "hyper-flux1-dev-8steps", "weight": 0.125}]
 
 
 def test_a_job_without_a_model_has_no_placement(bench: Bench) -> None:
