@@ -1,15 +1,22 @@
 """One part of a model from its files into memory, without the network."""
 
 import importlib
+import logging
+from pathlib import Path
 from typing import Any
 
 from hotfolder.models.families.base import PartClass
 from hotfolder.models.placement import Device, Precision
 from hotfolder.models.sources import Source
 
+log = logging.getLogger("hotfolder")
 
-def load(kind: PartClass, source: Source, precision: Precision) -> Any:
+
+def load(kind: PartClass, source: Source, precision: Precision, device: Device, models: Path) -> Any:
     """Return a part in main memory; where its files hold the precision wanted, its weights are still theirs, mapped.
+
+    Args:
+        precision: for `nf4` the weights are quantised on `device`, and kept in the folder `models` for the next time.
 
     Raises:
         OSError, ValueError, LookupError, TypeError, AttributeError: as diffusers and transformers complain.
@@ -19,22 +26,34 @@ def load(kind: PartClass, source: Source, precision: Precision) -> Any:
     made = getattr(importlib.import_module(kind.library), kind.name)
     if not kind.has_weights:
         return made.from_pretrained(source.folder, local_files_only=True)
+    if precision == "nf4":
+        return _load_nf4(kind, source, device, models)
     dtypes = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
     return made.from_pretrained(source.folder, local_files_only=True, dtype=dtypes[precision]).eval()
 
 
-def put(module: Any, device: Device) -> None:
-    """Bring a part's weights to where they are used.
+def _load_nf4(kind: PartClass, source: Source, device: Device, models: Path) -> Any:
+    from hotfolder.models import nf4
 
-    On a processor that is memory of their own. In the mapped file they are not aligned to what it reads at once: sums
+    path = nf4.file_of(kind, source, models)
+    if path.is_file():
+        return nf4.load(kind, source.folder, path)
+    module = load(kind, source, "bf16", device, models)
+    nf4.quantise(module, device)
+    try:
+        nf4.save(module, path)
+    except OSError as error:
+        log.warning("%s cannot be kept (%s); it is quantised anew at the next start", path, error)
+    return module
+
+
+def own(module: Any) -> None:
+    """Give weights memory of their own. In the mapped file they are not aligned to what a processor reads at once: sums
     are then made in another order, and a picture differs from that of the same weights elsewhere in memory. Nor may a
     file that is replaced change a model in use.
     """
     import torch
 
-    if device != "cpu":
-        module.to(device)
-        return
     with torch.no_grad():
         for tensor in _tensors(module):
             tensor.data = tensor.data.clone()
@@ -46,4 +65,7 @@ def bytes_of(module: Any) -> int:
 
 
 def _tensors(module: Any) -> list[Any]:
-    return [*module.parameters(), *module.buffers()]
+    """Return all of a module's tensors; the scales of NF4 are no parameters, they hang on them."""
+    found = [*module.parameters(), *module.buffers()]
+    states = [tensor.quant_state for tensor in found if getattr(tensor, "quant_state", None) is not None]
+    return [*found, *(tensor for state in states for tensor in (state.absmax, state.code))]

@@ -31,13 +31,19 @@ class Source:
     files: tuple[File, ...] = ()
 
     def is_same(self, other: "Source") -> bool:
-        """Say whether both hold the same weights, byte by byte; files are read only where their sizes are equal."""
+        """Say whether both hold the same weights, byte by byte; files are read only where their sizes are equal.
+
+        A file that has changed since it was found is no more the same as any.
+        """
         if self.files == other.files:
             return True
         sizes, others = ([file.bytes for file in source.files] for source in (self, other))
-        return sizes == others and all(
-            sha256_of(one) == sha256_of(another) for one, another in zip(self.files, other.files, strict=True)
-        )
+        try:
+            return sizes == others and all(
+                sha256_of(one) == sha256_of(another) for one, another in zip(self.files, other.files, strict=True)
+            )
+        except FileNotFoundError:
+            return False
 
 
 def file_of(path: Path) -> File:
@@ -47,12 +53,22 @@ def file_of(path: Path) -> File:
 
 
 def part_of(folder: Path, part: str) -> Source:
-    """Return a part of a diffusers folder, "" for a model whose folder holds its one part itself."""
+    """Return a part of a diffusers folder, "" for a model whose folder holds its one part, or is its one file."""
+    if folder.is_file():
+        return Source(folder, (file_of(folder),))
     place = folder / part
     if lists := sorted(place.glob("*.safetensors.index.json")):
         names = sorted(set(json.loads(lists[0].read_bytes())["weight_map"].values()))
         return Source(place, tuple(file_of(place / name) for name in names))
     return Source(place, tuple(file_of(path) for path in sorted(place.glob("*.safetensors"))))
+
+
+def name_of(file: File) -> str:
+    """Return a name for a file's content that costs nothing: its hash where the hub's cache says it, else what the disk
+    says of the file."""
+    if _is_named_after_content(file.path):
+        return file.path.name
+    return f"{file.path}:{file.bytes}:{file.mtime_ns}:{file.inode}"
 
 
 @functools.cache
@@ -62,9 +78,13 @@ def sha256_of(file: File) -> str:
     Raises:
         FileNotFoundError: it is not the file any more that was found.
     """
-    if file.path.parent.name == "blobs" and SHA256.fullmatch(file.path.name):
+    if _is_named_after_content(file.path):
         return file.path.name
     if file_of(file.path) != file:
         raise FileNotFoundError(f"{file.path} has changed while it was in use")
     with open(file.path, "rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _is_named_after_content(path: Path) -> bool:
+    return path.parent.name == "blobs" and bool(SHA256.fullmatch(path.name))
