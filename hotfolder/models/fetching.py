@@ -15,26 +15,38 @@ from hotfolder.errors import NotYet
 from hotfolder.models import entries, fetch
 
 SAY_S = 0.5
-"""At most this often, in seconds, it says how far it is."""
+"""How often, in seconds, it says how far it is, where that has changed."""
 
 
 def main() -> None:
     """Fetch the model that the arguments name."""
-    threading.Thread(target=_leave_with_the_service, daemon=True).start()
     name, limit_bytes = sys.argv[1], int(sys.argv[2])
-    said_at = 0.0
-
-    def progress(done: int, of: int) -> None:
-        nonlocal said_at
-        if time.monotonic() - said_at >= SAY_S:
-            said_at = time.monotonic()
-            _say("progress", done=done, of=of)
-
+    way = _Way()
+    for duty in (_leave_with_the_service, way.tell):
+        threading.Thread(target=duty, daemon=True).start()
     try:
-        fetch.fetch(entries.entries()[name], progress, limit_bytes)
+        fetch.fetch(entries.entries()[name], way.note, limit_bytes)
         _say("fetched")
     except NotYet as reason:
         _say("failed", error=str(reason))
+
+
+class _Way:
+    """How far it is: noted with each piece that comes, told now and then, also when nothing comes any more."""
+
+    def __init__(self) -> None:
+        self._here = (0, 0)
+
+    def note(self, done: int, of: int) -> None:
+        self._here = (done, of)
+
+    def tell(self) -> None:
+        said = self._here
+        while True:
+            if (here := self._here) != said:
+                _say("progress", done=here[0], of=here[1])
+                said = here
+            time.sleep(SAY_S)
 
 
 def _leave_with_the_service() -> None:
@@ -43,7 +55,8 @@ def _leave_with_the_service() -> None:
 
 
 def _say(event: str, **content: Any) -> None:
-    print(json.dumps({"event": event, **content}), flush=True)
+    sys.stdout.write(json.dumps({"event": event, **content}) + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
