@@ -224,7 +224,7 @@ class _Reading:
         for tag in tags:
             before = prompt[: tag.start()]
             if before.count("{") > before.count("}") or not _WEIGHT.fullmatch(tag[2] or "1"):
-                message = f"{shown(tag[0])} must be like <lora:name:0.8>, outside of {{ }}; or use `loras:`"
+                message = f"{shown(tag[0].strip())} must be like <lora:name:0.8>, outside of {{ }}; or use `loras:`"
                 self._problem(self.written["prompt"], message)
             elif isinstance(uses, list) and tag[1] not in named:
                 uses = [*uses, {"name": tag[1], "weight": float(tag[2] or 1)}]

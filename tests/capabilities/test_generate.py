@@ -1,14 +1,17 @@
 """Generating, by the path of the real weights: the sidecar's words reach the model, and the same job gives the same."""
 
+import json
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from PIL import Image
 
 from hotfolder import images
 from hotfolder.metadata import read
 from tests.capabilities.conftest import LATE, Early
+from tests.models.lorafiles import as_diffusers, matrices, write
 from tests.service.living import Living, picture, poll
 
 MOST = 2**64 - 1
@@ -22,12 +25,20 @@ JOBS = {
     "most": f"prompt: x\nseed: {MOST}\nsize: 32\nvariants: 2\n",
     "steps": "prompt: x\nsteps: 2\nguidance: 1.5\nsampler: euler\nseed: 0\nsize: 32\n",
     "literal": "prompt: 'a \\{curly\\} __animal__'\nseed: 5\nsize: 32\n",
+    "solved": "prompt: x\nseed: 1\nsize: 32\nsampler: dpmpp_2m_karras\n",
+    "styled": "prompt: 'x <lora:Inks:0.5>'\nseed: 1\nsize: 32\nloras: [{name: chalk, weight: -1}]\n",
+    "unstyled": "prompt: x\nseed: 1\nsize: 32\n",
 }
 
 
 @pytest.fixture(scope="module")
 def made(painter: Living) -> dict[str, list[dict[str, Any]]]:
     """Drop every job, and give the rows of the pictures that came of them."""
+    for number, name in enumerate(("inks", "chalk")):
+        write(painter.workspace.models / "loras" / f"{name}.safetensors", as_diffusers(*matrices(number)))
+    sdxl = {"lora_unet_input_blocks_4_1_attn2_to_k.lora_down.weight": torch.zeros(4, 2048)}
+    write(painter.workspace.models / "loras" / "sdxl.safetensors", sdxl)
+    (painter.workspace.models / "loras" / "page.safetensors").write_text("<html>Log in</html>")
     for name, text in JOBS.items():
         painter.drop(f"generate/{name}.yaml", text)
     for name in JOBS:
@@ -102,7 +113,8 @@ def test_words_seed_and_steps_change_the_picture(made: dict[str, list[dict[str, 
 
 
 @pytest.mark.parametrize(("name", "number"), [("locked", 0), ("variants", 1), ("several", 1), ("free", 1),
-                                              ("most", 0), ("steps", 0), ("literal", 0)])  # fmt: skip
+                                              ("most", 0), ("steps", 0), ("literal", 0), ("solved", 0),
+                                              ("styled", 0), ("unstyled", 0)])  # fmt: skip
 def test_a_job_file_dropped_again_gives_the_same_pixels(
     painter: Living, made: dict[str, list[dict[str, Any]]], name: str, number: int
 ) -> None:
@@ -135,7 +147,12 @@ def test_a_text_of_prompts_makes_one_picture_a_line(painter: Living) -> None:
         ("model: lanczos\n", "no model `lanczos` for generate"),
         ("model: flux1-schnell-miniature\n", "use `profile: miniature`"),
         ("profile: fastest\n", "no profile `fastest`"),
-        ("sampler: DPM++ 2M Karras\n", "`flux1-schnell` samples with Euler only"),
+        ("sampler: Euler a\n", "line 2: `Euler a` does not fit flow models such as FLUX; there are Euler, DPM++ 2M, "),
+        ("prompt: a <lora:inks:much> b\n", "`<lora:inks:much>` must be like <lora:name:0.8>"),
+        ("prompt: 'a {<lora:inks:1>|b}'\n", "outside of { }"),
+        ("prompt: [a <lora:inks>, b]\n", "name them with `loras:`"),
+        ("loras: [sdxl]\n", "the LoRA `sdxl` is for Stable Diffusion XL and does not fit flux1-schnell (FLUX.1)"),
+        ("loras: [page]\n", "page.safetensors is a web page, not a LoRA"),
         ("negative_prompt: people\n", "`guidance` above 1"),
         ("size: 4096\n", "up to 2048 pixels"),
         ("seed: 18446744073709551616\n", "`seed`"),
@@ -144,7 +161,7 @@ def test_a_text_of_prompts_makes_one_picture_a_line(painter: Living) -> None:
 )
 def test_what_cannot_be_done_is_said_in_a_sentence(painter: Living, text: str, says: str) -> None:
     name = f"wrong-{''.join(filter(str.isalnum, text))[:40]}"
-    painter.drop(f"generate/{name}.yaml", f"prompt: x\n{text}")
+    painter.drop(f"generate/{name}.yaml", text if text.startswith("prompt:") else f"prompt: x\n{text}")
     row = painter.job(name, "failed")
     assert says in row["error"], row["error"]
     assert row["strikes"] == 0, "what is wrong with a job is no strike against its worker"
@@ -162,9 +179,101 @@ def test_a_negative_prompt_works_by_guidance(painter: Living) -> None:
     assert plain["pixel_sha256"] != negated["pixel_sha256"]
 
 
-def test_a_picture_dropped_into_generate_is_refused_kindly(painter: Living) -> None:
-    painter.drop("generate/photo.png", picture())
-    assert "makes pictures from words and takes none" in painter.job("photo", "failed")["error"]
+def test_samplers_of_other_programs_are_understood_and_their_name_recorded(
+    painter: Living, made: dict[str, list[dict[str, Any]]]
+) -> None:
+    (row,) = made["solved"]
+    assert row["sampler"] == "DPM++ 2M Karras"
+    text = read.read(painter.workspace.absolute(row["path"])).parameters_text
+    assert text and "Sampler: DPM++ 2M Karras" in text
+
+
+def test_loras_act_and_are_recorded_wherever_people_look(
+    painter: Living, made: dict[str, list[dict[str, Any]]]
+) -> None:
+    (styled,), (plain,) = made["styled"], made["unstyled"]
+    assert styled["pixel_sha256"] != plain["pixel_sha256"]
+    assert (plain["loras"], styled["prompt"]) == (None, "x")
+    used = json.loads(styled["loras"])
+    assert [(lora["name"], lora["weight"]) for lora in used] == [("chalk", -1.0), ("Inks", 0.5)]
+    path = painter.workspace.absolute(styled["path"])
+    text = read.read(path).parameters_text
+    assert text and text.startswith("x <lora:chalk:-1> <lora:Inks:0.5>\n")
+    hashes = ", ".join(f"{lora['name']}: {lora['hash']}" for lora in used)
+    assert f'Lora hashes: "{hashes}"' in text and 'Lora weights: "chalk: -1, Inks: 0.5"' in text
+    job = yaml.safe_load(path.with_suffix(".job.yaml").read_text())
+    assert job["loras"] == [{"name": "chalk", "weight": -1.0}, {"name": "Inks", "weight": 0.5}]
+
+
+def test_a_job_waits_for_its_lora(painter: Living) -> None:
+    painter.drop("generate/inked.yaml", "prompt: x\nloras: [pencil]\nsize: 32\nseed: 1\n")
+    row = painter.job("inked", "waiting")
+    assert "waits for the LoRA `pencil`: put it into models/loras/ as pencil.safetensors" in row["wait_reason"]
+    write(painter.workspace.models / "loras" / "part" / "pencil.tmp", as_diffusers(*matrices(5)))
+    (painter.workspace.models / "loras" / "part" / "pencil.tmp").rename(
+        painter.workspace.models / "loras" / "part" / "pencil.safetensors"
+    )
+    assert painter.job("inked", "done")["error"] is None
+
+
+def test_a_picture_waits_for_its_prompt_and_is_then_begun_with(painter: Living) -> None:
+    painter.drop("generate/photo.png", picture(60, 31))
+    assert "put it into photo.prompt.txt beside it" in painter.job("photo", "waiting")["wait_reason"]
+    painter.drop("generate/photo.prompt.txt", "a red circle\n")
+    assert painter.job("photo", "done")["error"] is None
+    (row,) = painter.images("photo")
+    assert (row["width"], row["height"], row["prompt"]) == (64, 48, "a red circle"), (
+        "the folder's preset says how large"
+    )
+    assert row["parent_path"] or row["kind"] == "generate"
+    text = read.read(painter.workspace.absolute(row["path"])).parameters_text
+    assert text and "Denoising strength: 0.6" in text
+
+
+def test_strength_says_how_much_of_a_picture_is_changed(painter: Living) -> None:
+    painter.drop("generate/grey.png", picture(64, 64, (128, 128, 128)))
+    (painter.workspace.inbox / "generate" / "grey.prompt.txt").write_text("x")
+    painter.job("grey", "done")
+    made = {}
+    for name, more in (
+        ("little", "strength: 0.3"),
+        ("nearly", "strength: 1"),
+        ("solver", "strength: 1\nsampler: unipc"),
+    ):
+        text = f"prompt: x\nseed: 4\nsize: 32\nsteps: 4\nimage: done/generate/grey.png\n{more}\n"
+        painter.drop(f"generate/{name}.yaml", text)
+        assert painter.job(name)["error"] is None
+        (made[name],) = painter.images(name)
+    assert len({row["pixel_sha256"] for row in made.values()}) == 3
+    beside = painter.workspace.absolute(made["little"]["path"]).with_suffix(".job.yaml")
+    painter.drop("generate/again-little.job.yaml", beside.read_bytes())
+    assert painter.job("again-little")["error"] is None
+    assert painter.images("again-little")[0]["pixel_sha256"] == made["little"]["pixel_sha256"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("strength: 0\n", "`strength: 0` would change nothing"), ("sampler: heun\n", "Heun cannot begin with a picture")],
+)
+def test_what_cannot_be_done_with_a_picture_is_said(painter: Living, text: str, says: str) -> None:
+    name = f"no-{''.join(filter(str.isalnum, text))}"
+    painter.drop(f"generate/{name}.yaml", f"prompt: x\n{text}")
+    painter.drop(f"generate/{name}.png", picture())
+    assert says in painter.job(name, "failed")["error"]
+
+
+def test_what_was_done_otherwise_than_asked_is_told_and_written_beside_the_picture(painter: Living) -> None:
+    painter.drop("generate/long.yaml", f"prompt: {'x' * 300} END\nsize: 50x40\nseed: 1\nguidance: 2\nstrength: 0.5\n")
+    painter.job("long", "done")
+    (row,) = painter.images("long")
+    assert row["prompt_tokens"] > 300
+    text = painter.workspace.absolute(row["path"]).with_suffix(".job.yaml").read_text()
+    notes = [line[2:] for line in text.splitlines() if line.startswith("# ")]
+    assert notes[0] == "50x40 became 48x32: edges of flux1-schnell are multiples of 16 pixels"
+    assert notes[1].startswith("`guidance` changed nothing") and notes[2].startswith("`strength` changed nothing")
+    assert f"the prompt has {row['prompt_tokens']} tokens, of which flux1-schnell reads 256; it was cut" in notes[3]
+    assert notes[3].endswith('END"') and len(notes) == 4
+    poll(lambda: notes[3] in painter.told(), "the service tells it", 20)
 
 
 def test_a_job_waits_for_its_weights_and_starts_when_they_are_all_there(studio: Living, early: Early) -> None:
@@ -180,18 +289,18 @@ def test_a_job_waits_for_its_weights_and_starts_when_they_are_all_there(studio: 
 
 
 def test_progress_and_time_to_go_are_told_while_it_works(painter: Living) -> None:
-    painter.drop("generate/long.yaml", "prompt: x\nsteps: 600\nvariants: 2\nsize: 64\nseed: 1\n")
+    painter.drop("generate/lasting.yaml", "prompt: x\nsteps: 600\nvariants: 2\nsize: 64\nseed: 1\n")
     seen = []
 
     def look() -> bool:
         now = painter.status()
-        if now.job and now.job["name"] == "long" and now.progress and now.progress not in seen:
+        if now.job and now.job["name"] == "lasting" and now.progress and now.progress not in seen:
             seen.append(now.progress)
             assert now.progress["pictures"] == 2 and now.progress["of"] == 600
             assert now.model == "flux1-schnell"
             if now.eta_s is not None:
                 times.append(now.eta_s)
-        return bool(painter.rows("select 1 from jobs where name='long' and state='done'"))
+        return bool(painter.rows("select 1 from jobs where name='lasting' and state='done'"))
 
     times: list[float] = []
     poll(look, "end of the long job", 120)
@@ -199,6 +308,6 @@ def test_progress_and_time_to_go_are_told_while_it_works(painter: Living) -> Non
     walked = [(step["picture"], step["step"]) for step in seen]
     assert walked == sorted(walked)
     assert times and times[-1] <= max(times), "time to go is told, and shrinks"
-    run_s = painter.job("long")["run_s"]
+    run_s = painter.job("lasting")["run_s"]
     assert all(0 <= eta <= 3 * run_s for eta in times), f"{times} of {run_s} s"
     poll(lambda: painter.status().job is None and painter.status().progress == {}, "end of progress", 10)
