@@ -132,7 +132,8 @@ def encode_paintings(
         prompts += [scene.describe() for scene in scenes]
         if stroke:
             scenes = [replace(s, things=tuple(replace(t, filled=False) for t in s.things)) for s in scenes]
-        paintings = [paint(scene, SIZE_PX, rng, stroke or STROKE) for scene in scenes]
+        # Thin lines that may lie a little here or there average to nothing; where they lie still is easy to learn.
+        paintings = [paint(scene, SIZE_PX, None if stroke else rng, stroke or STROKE) for scene in scenes]
         pixels = torch.from_numpy(np.stack([np.asarray(p.image) for p in paintings]))
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
             mean = encoders.vae.encode(pixels.permute(0, 3, 1, 2).float().div(127.5).sub(1)).latent_dist.mean
