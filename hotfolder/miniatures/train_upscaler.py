@@ -178,4 +178,5 @@ def _crop(pair: _Pair, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray
     if rng.random() < NOISY:
         pixels = np.clip(pixels + rng.normal(0, rng.uniform(0.3, 2), pixels.shape), 0, 255).round()
     turn, flip, channels = int(rng.integers(4)), int(rng.integers(2)) or -1, rng.permutation(3)
-    return tuple(np.rot90(side, turn)[:, ::flip, channels] for side in (pixels, large))
+    pixels, large = (np.rot90(side, turn)[:, ::flip, channels] for side in (pixels, large))
+    return pixels, large
