@@ -72,8 +72,30 @@ def test_one_tag_or_several_in_a_text() -> None:
     "written", ["[tarot, {name: koda, weight: 0.8}]", "\n  - tarot\n  - name: koda\n    weight: 0.8"]
 )
 def test_loras(written: str) -> None:
-    with pytest.raises(Unsupported, match="line 2: `loras` comes later"):
-        resolve(f"prompt: a\nloras: {written}")
+    spec = resolve(f"prompt: a\nloras: {written}")
+    assert [(use.name, use.weight) for use in spec.loras] == [("tarot", 1.0), ("koda", 0.8)]
+
+
+@pytest.mark.parametrize(
+    ("written", "prompt", "loras"),
+    [
+        ("a fox <lora:tarot:0.8>", "a fox", [("tarot", 0.8)]),
+        ("<lora:tarot> a <lora:my style:-.5> fox, {red|blue}", "a fox, {red|blue}", [("tarot", 1), ("my style", -0.5)]),
+        ("a fox <lora:koda:1>", "a fox", [("koda", 0.3)]),
+        ("a <b> fox", "a <b> fox", []),
+    ],
+)
+def test_loras_in_a_prompt_as_web_uis_write_them(written: str, prompt: str, loras: list[tuple[str, float]]) -> None:
+    named = "\nloras: [{name: koda, weight: 0.3}]" if "koda" in written else ""
+    spec = resolve(f"prompt: '{written}'{named}")
+    assert spec.prompt == prompt
+    assert [(use.name, use.weight) for use in spec.loras] == loras
+
+
+@pytest.mark.parametrize("written", ["'a <lora:x:y>'", "'a <lora:x:1:1>'", "'{a <lora:x:1>|b}'", "['a <lora:x:1>', b]"])
+def test_loras_in_a_prompt_that_mean_nothing_clear_are_refused(written: str) -> None:
+    with pytest.raises(BadSpec, match=r"line 1: .*`loras:`"):
+        resolve(f"prompt: {written}")
 
 
 def test_the_child_folder_and_then_the_job_win() -> None:
