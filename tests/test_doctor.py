@@ -252,7 +252,8 @@ def test_it_says_what_is_not_on_the_disk_and_how_to_fetch_it(tmp_path: Path) -> 
     assert finding.mend == "hotfolder models pull flux1-dev hyper-flux1-dev-8steps"
 
 
-def test_it_looks_at_the_profile_that_is_asked_about(tmp_path: Path) -> None:
+def test_it_looks_at_the_profile_that_is_asked_about(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "ask_torch", lambda: (TORCH, ""))
     workspace.init(tmp_path / "w")
     found = {finding.name: finding for finding in doctor.examine(tmp_path / "w", "miniature")}
     assert found["profile"].says.startswith("The profile is miniature. Models run on ")
