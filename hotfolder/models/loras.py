@@ -66,7 +66,8 @@ def _find(name: str, models: Path, entry: ModelEntry) -> Path:
         return path
     known = {other.name: other for other in entries.entries().values() if other.lora_for}
     if lora := known.get(name):
-        return next(entries.weights_folder(lora, models).rglob("*.safetensors"))
+        folder = entries.weights_folder(lora, models)
+        return next(path for pattern in (lora.files[0], "*.safetensors") for path in sorted(folder.glob(pattern)))
     if path := _named(models / "loras", OTHER_FORMATS).get(wanted):
         raise RejectedInput(
             f"the LoRA {path.name} is in a format that can run programs when it is opened; "

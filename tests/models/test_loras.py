@@ -66,6 +66,15 @@ def test_a_published_lora_that_is_not_here_names_itself_to_be_fetched(tmp_path: 
         locate(tmp_path, "hyper-flux1-dev-8steps", entries()["flux1-dev"])
 
 
+def test_of_a_repository_with_several_loras_the_one_that_is_meant_is_taken(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    snapshot = tmp_path / "hub" / "models--ByteDance--Hyper-SD" / "snapshots" / "main"
+    for name in ("Hyper-FLUX.1-dev-16steps-lora", "Hyper-FLUX.1-dev-8steps-lora"):
+        write(snapshot / f"{name}.safetensors", as_diffusers(*matrices()))
+    found = locate(tmp_path, "hyper-flux1-dev-8steps", entries()["flux1-dev"])
+    assert found.path.name == "Hyper-FLUX.1-dev-8steps-lora.safetensors"
+
+
 # -- what it is for ---------------------------------------------------------------------------------------------------
 
 OTHERS = {
