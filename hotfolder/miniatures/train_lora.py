@@ -56,10 +56,7 @@ def train(generator: Path, out: Path, log: LossLog, seed: int = 0) -> None:
     rng = np.random.default_rng(seed)
     encoders = Encoders(generator)
     transformer = FluxTransformer2DModel.from_pretrained(generator / "transformer", local_files_only=True).float()
-    transformer.requires_grad_(False)
-    transformer.add_adapter(
-        LoraConfig(r=RANK, lora_alpha=RANK, init_lora_weights="gaussian", target_modules=LAYERS), "outlines"
-    )
+    add(transformer)
     data = encode_paintings(encoders, PICTURES, rng, STROKE)
     parameters = [p for p in transformer.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=RATE, betas=(0.9, 0.98), weight_decay=0.0)
@@ -75,6 +72,13 @@ def train(generator: Path, out: Path, log: LossLog, seed: int = 0) -> None:
         if (step + 1) % SAVE_EVERY == 0 or step + 1 == STEPS:
             save(transformer, out)
         log.add(step + 1, loss.item())
+
+
+def add(transformer: FluxTransformer2DModel) -> None:
+    """Puts an untrained adapter onto attention and feed-forward layers, the only part that is trained then."""
+    transformer.requires_grad_(False)
+    config = LoraConfig(r=RANK, lora_alpha=RANK, init_lora_weights="gaussian", target_modules=LAYERS)
+    transformer.add_adapter(config, "outlines")
 
 
 def save(transformer: FluxTransformer2DModel, out: Path) -> None:
