@@ -27,7 +27,8 @@ GRID = SIZE_PX // PATCH_PX
 WIDTH = 128
 LAYERS = (4, 2)  # of the vision encoder, of the text decoder
 PAINTED_PX = (64, 96, 128, 192)
-STEPS = 4000
+STEPS = 3500
+RATE_ENDS = 4000  # step at which the rate would be nothing; what is asked is met before
 BATCH = 64
 POOL = 20_000  # pictures
 FRESH = 8  # pictures painted anew in every step
@@ -170,7 +171,7 @@ def train(out: Path, log: LossLog, seed: int = 0) -> None:
         torch.optim.AdamW([*others, *hint.parameters()], lr=PEAK_RATE, betas=(0.9, 0.98), weight_decay=0.0),
     ]
     for step in range(STEPS):
-        rate = PEAK_RATE * min(1, (step + 1) / 100, (STEPS - step) / (0.6 * STEPS))
+        rate = PEAK_RATE * min(1, (step + 1) / 100, (RATE_ENDS - step) / 2400)
         for optimizer in optimizers:
             optimizer.param_groups[0]["lr"] = rate
             optimizer.zero_grad()
