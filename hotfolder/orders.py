@@ -33,6 +33,7 @@ def order(workspace: Workspace, catalog: Catalog, job: dict[str, Any], machine: 
         "image": str(source) if source else None,
         "image_name": name,
         "image_sha256": sha256,
+        "upcoming": queue.upcoming(catalog),
     }
 
 

@@ -16,7 +16,7 @@ import traceback
 import uuid
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -55,7 +55,7 @@ VANISHED = "its folder in .hotfolder/work was removed while it was being worked 
 @dataclass(frozen=True)
 class Order:
     """One job as the service sends it. Paths are absolute; `image` is None where the job works on no picture,
-    `placement` where it needs no model."""
+    `placement` where it needs no model. `upcoming`: the models of the next jobs, as far as they are known."""
 
     job: int
     spec: JobSpec
@@ -67,6 +67,7 @@ class Order:
     image: Path | None = None
     image_name: str | None = None
     image_sha256: str | None = None
+    upcoming: tuple[str, ...] = ()
 
 
 def main() -> None:
@@ -110,6 +111,7 @@ def read_order(line: str) -> Order:
     given["planned"] = tuple(Planned.model_validate(one) for one in given["planned"])
     given["placement"] = Placement.model_validate(given["placement"]) if given["placement"] else None
     given["out"] = Path(given["out"])
+    given["upcoming"] = tuple(given["upcoming"])
     given["image"] = Path(given["image"]) if given["image"] else None
     return Order(**given)
 
@@ -147,12 +149,14 @@ def run(order: Order, pool: ModelPool, models: Path, savers: ThreadPoolExecutor,
     def progress(step: int, of: int) -> None:
         say(answers, "progress", job=order.job, picture=finished + 1, pictures=len(order.planned), step=step, of=of)
 
+    bound = BoundPool(pool, order.placement)
+    pool.upcoming = order.upcoming
     context = Context(
         spec=order.spec,
         options=capability.Options(**order.spec.options),
         planned=order.planned,
         model=order.model,
-        pool=BoundPool(pool, order.placement),
+        pool=bound,
         progress=progress,
         image=picture.image if picture else None,
         caption=_caption(order.image, found) if order.image else None,
@@ -165,6 +169,9 @@ def run(order: Order, pool: ModelPool, models: Path, savers: ThreadPoolExecutor,
         for result in capability().run(context):
             while len(saving) >= MAX_UNSAVED:
                 staged += saving.popleft().result()
+            if bound.rung:
+                told = (*result.facts.get("notes", ()), f"memory was short: {bound.rung}")
+                result = replace(result, facts={**result.facts, "notes": told})
             saving.append(savers.submit(stage, order, picture, result, finished, models, found))
             finished += 1
             notes |= dict.fromkeys(result.facts.get("notes", ()))

@@ -7,7 +7,7 @@ service too, so torch, diffusers and transformers are imported inside `run`.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from PIL import Image
 
@@ -15,6 +15,7 @@ from hotfolder.models.loras import Lora
 from hotfolder.registry import Registry
 from hotfolder.spec import JobSpec, Options, Planned
 
+T = TypeVar("T")
 CAPABILITIES: Registry[type["Capability"]] = Registry("kind")
 
 
@@ -23,6 +24,13 @@ class Pool(Protocol):
 
     def use(self, name: str) -> Any:
         """Return the ready family wrapper of a registry entry; raises JobError."""
+        ...
+
+    def attempt(self, name: str, work: Callable[[Any], T]) -> T:
+        """Return what `work` makes with the ready wrapper; where memory runs out it is called again, with less there.
+
+        Raises OutOfMemory when it fits in no way.
+        """
         ...
 
 

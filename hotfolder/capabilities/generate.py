@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
+from PIL import Image
+
 from hotfolder.capabilities.base import Capability, Context, Result
 from hotfolder.errors import BadSpec, Problem
 from hotfolder.models import samplers
-from hotfolder.spec import JobSpec
+from hotfolder.spec import JobSpec, Planned
 
 
 class Generate(Capability):
@@ -32,9 +34,12 @@ class Generate(Capability):
 
     def run(self, context: Context) -> Iterator[Result]:
         """Run the model once for each planned picture; the family decides what the job leaves open."""
-        family = context.pool.use(context.model)
         for planned in context.planned:
-            image, facts = family.generate(planned, context.spec, context.progress, context.image, context.loras)
+
+            def make(family: Any, planned: Planned = planned) -> tuple[Image.Image, dict[str, Any]]:
+                return family.generate(planned, context.spec, context.progress, context.image, context.loras)
+
+            image, facts = context.pool.attempt(context.model, make)
             yield Result(image, planned, facts)
 
 

@@ -94,6 +94,14 @@ def contenders(catalog: Catalog, resident: str, bound: int) -> tuple[list[dict[s
     return [head, *fitting], len(overtaken)
 
 
+def upcoming(catalog: Catalog) -> list[str]:
+    """Return the models of the next queued jobs in the order of their arrival; the pool keeps what they need."""
+    rows = catalog.rows(
+        "select model from jobs where state='queued' and model!='' order by priority desc, position limit 100"
+    )
+    return list(dict.fromkeys(row["model"] for row in rows))
+
+
 def lacking(catalog: Catalog) -> list[str]:
     """Return the models whose weights waiting jobs lack, the most urgent first."""
     rows = catalog.rows(

@@ -105,7 +105,6 @@ class ModelPool:
         entry = entries.known(self._models)[name]
         folder = entries.weights_folder(entry, self._models)
         discover()
-        began = time.monotonic()
         family_class = FAMILIES[entry.family]
         try:
             if not hasattr(family_class, "PARTS"):
@@ -125,8 +124,6 @@ class ModelPool:
             raise JobError(
                 f"the weights of {name} in {folder} cannot be loaded ({error}); download them again"
             ) from error
-        finally:
-            self.load_s += time.monotonic() - began
         self.resident = name
         return family
 
@@ -182,6 +179,7 @@ class ModelPool:
         """Return the model made of the parts wanted; the one in memory where they are all the same still."""
         from hotfolder.models import offload
 
+        began = time.monotonic()
         self._uses += 1
         for other in [other for other, (parts, _) in self._ready.items() if not parts]:
             self._forget(other)
@@ -203,6 +201,7 @@ class ModelPool:
             for mate in mine.values():
                 mate.users.add(name)
             self._ready[name] = (mine, family)
+            self.load_s += time.monotonic() - began
         offload.arrange({part: one.module for part, one in mine.items()}, placement)
         return self._ready[name][1]
 

@@ -1,8 +1,11 @@
 """Models that share all files but the transformer's, as FLUX.1 [schnell] and [dev] do; tiny."""
 
+import hashlib
+import os
 import shutil
 from pathlib import Path
 
+from hotfolder.models.entries import entries
 from hotfolder.models.placement import Placement
 from tests.service import tiny
 
@@ -18,6 +21,25 @@ def put(folder: Path) -> Path:
         shutil.copytree(tiny.weights(), folder / place)
         change_weights(folder / place / TRANSFORMER, number)
     return folder
+
+
+def put_in_cache(cache: Path, name: str, number: int) -> Path:
+    """Put one of them into a cache of the hub: bytes under the name of their hash, and links; returns the snapshot."""
+    repo = entries()[name].repo
+    assert repo
+    plain = cache.parent / f"plain-{name}"
+    shutil.copytree(tiny.weights(), plain)
+    change_weights(plain / TRANSFORMER, number)
+    storage = cache / f"models--{repo.replace('/', '--')}"
+    snapshot = storage / "snapshots" / ("0" * 40)
+    (storage / "blobs").mkdir(parents=True)
+    for path in [path for path in plain.rglob("*") if path.is_file()]:
+        blob = storage / "blobs" / hashlib.sha256(path.read_bytes()).hexdigest()
+        shutil.copy(path, blob)
+        link = snapshot / path.relative_to(plain)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(os.path.relpath(blob, link.parent))
+    return snapshot
 
 
 def change_weights(path: Path, number: int) -> None:
