@@ -105,10 +105,7 @@ class ModelPool:
         entry = entries.known(self._models)[name]
         folder = entries.weights_folder(entry, self._models)
         discover()
-        family_class = FAMILIES[entry.family]
         try:
-            if not hasattr(family_class, "PARTS"):
-                return self._whole(name, family_class, entry, folder)
             wanted = {
                 part: Wanted(
                     part,
@@ -117,7 +114,7 @@ class ModelPool:
                     kind.precision(placement),
                     placement.offload,
                 )
-                for part, kind in family_class.PARTS.items()
+                for part, kind in FAMILIES[entry.family].PARTS.items()
             }
             family = self._ready_with(name, entry, wanted, placement)
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:  # as diffusers complains
@@ -181,8 +178,6 @@ class ModelPool:
 
         began = time.monotonic()
         self._uses += 1
-        for other in [other for other, (parts, _) in self._ready.items() if not parts]:
-            self._forget(other)
         heavy = {part: one for part, one in wanted.items() if one.kind.has_weights}
         found = {part: self._find(one) for part, one in heavy.items()}
         if name in self._ready and self._ready[name][0] != found:
@@ -203,14 +198,6 @@ class ModelPool:
             self._ready[name] = (mine, family)
             self.load_s += time.monotonic() - began
         offload.arrange({part: one.module for part, one in mine.items()}, placement)
-        return self._ready[name][1]
-
-    def _whole(self, name: str, family_class: Any, entry: entries.ModelEntry, folder: Path) -> Any:
-        """Return a model of a family that loads itself; alone in memory."""
-        if name not in self._ready:
-            self.release()
-            self._ready[name] = ({}, family_class(entry, folder))
-        self.resident = name
         return self._ready[name][1]
 
     def _find(self, wanted: Wanted) -> Part | None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from PIL import Image
@@ -196,12 +196,15 @@ def test_verdicts(error: Exception, says: str, retryable: bool) -> None:
 def test_weights_that_cannot_be_loaded_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from hotfolder.models import entries, pool
 
-    def broken(entry: Any, folder: Path) -> None:
-        raise ValueError("expected 7 parts, found 6")
+    class Broken:
+        PARTS: ClassVar[dict[str, Any]] = {}
+
+        def __init__(self, entry: Any, parts: Any) -> None:
+            raise ValueError("expected 7 parts, found 6")
 
     monkeypatch.setattr(entries, "weights_folder", lambda entry, models: tmp_path)
     monkeypatch.setattr(pool, "discover", lambda: None)
-    monkeypatch.setattr(pool, "FAMILIES", {"flux1": broken})
+    monkeypatch.setattr(pool, "FAMILIES", {"flux1": Broken})
     with pytest.raises(Exception, match=r"weights of flux1-schnell in .* cannot be loaded .*expected 7 parts") as error:
         ModelPool(tmp_path).use("flux1-schnell", Placement(device="cpu", precision="fp32", text_precision="fp32"))
     assert worker.verdict(error.value)["retryable"] is False
