@@ -1,10 +1,9 @@
 """Make a picture larger: by a network that invents the detail, or by resampling (`model: lanczos`), any factor."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Annotated, Any
 
-import numpy as np
 from PIL import Image
 from pydantic import Field
 
@@ -46,6 +45,8 @@ class Upscale(Capability):
 
         A factor of 1 or less needs no invented detail: it is resampled.
         """
+        from hotfolder.images import networks
+
         assert context.image
         image = context.image
         if context.model:
@@ -55,14 +56,11 @@ class Upscale(Capability):
             passes = max(1, int(math.log(factor, network.scale) + 1e-9)) if factor > 1 else 0
             _refuse_vast(image.size, _times(image.size, network.scale**passes), "use `model: lanczos`")
             for _ in range(passes):
-                image = _enlarge(image, network.enlarge, context.progress)
+                image = networks.enlarge(image, network.enlarge, context.progress)
         else:
             size = _times(image.size, context.options.factor or DEFAULT_FACTOR)
         facts = {} if image.size == size else {"sampler": "Lanczos"}
         yield Result(_resample(image, size), context.planned[0], facts)
-
-
-Progress = Callable[[int, int], None]
 
 
 def _times(size: tuple[int, int], factor: float) -> tuple[int, int]:
@@ -76,56 +74,6 @@ def _refuse_vast(size: tuple[int, int], larger: tuple[int, int], instead: str) -
             f"{size[0]}x{size[1]} enlarged to {larger[0]}x{larger[1]} would have {int(megapixels)} megapixels; at most "
             f"{MAX_RESULT_MEGAPIXELS} can be made: {instead}"
         )
-
-
-def _enlarge(
-    image: Image.Image, network: Callable[[np.ndarray, Progress], np.ndarray], progress: Progress
-) -> Image.Image:
-    """Run a network for colour pictures, (h, w, 3) uint8, on any picture; what is grey stays grey.
-
-    Alpha is enlarged as a grey picture of its own, so that cut edges get as sharp as painted ones.
-    """
-    if image.mode == "L":
-        return Image.fromarray(network(_stacked(np.asarray(image)), progress)).convert("L")
-    if image.mode == "RGB":
-        return Image.fromarray(network(np.asarray(image), progress))
-    pixels = np.asarray(image)
-    alpha = pixels[..., 3]
-    if (alpha == alpha.max()).all():
-        colours = network(pixels[..., :3], progress)
-        shown = np.full((*colours.shape[:2], 1), alpha.max())
-    else:
-        colours = network(_filled(pixels), lambda done, of: progress(done, 2 * of))
-        shown = network(_stacked(alpha), lambda done, of: progress(of + done, 2 * of))[..., :1]
-    return Image.fromarray(np.concatenate([colours, shown], axis=2))
-
-
-def _stacked(grey: np.ndarray) -> np.ndarray:
-    return np.repeat(grey[..., None], 3, axis=2)
-
-
-def _filled(pixels: np.ndarray) -> np.ndarray:
-    """Return the colours of an RGBA picture, those of transparent pixels taken from what is nearest to be seen.
-
-    Editors leave black under what is transparent; a network would draw an edge against it.
-    """
-    weights = pixels[..., 3:].astype(np.float32) / 255
-    return _pulled(pixels[..., :3] * weights, weights).round().astype(np.uint8)
-
-
-def _pulled(colours: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return colours that were multiplied by weights divided by them; where those are 0, of a picture half as large."""
-    seen = weights > 0
-    own = colours / np.where(seen, weights, 1)
-    height, width = seen.shape[:2]
-    if seen.all() or height * width == 1:
-        return own
-    pad = ((0, height % 2), (0, width % 2), (0, 0))
-    smaller = (
-        np.pad(part, pad).reshape(-(-height // 2), 2, -(-width // 2), 2, -1).sum((1, 3)) for part in (colours, weights)
-    )
-    larger = np.repeat(np.repeat(_pulled(*smaller), 2, 0), 2, 1)[:height, :width]
-    return np.where(seen, own, larger)
 
 
 def _resample(image: Image.Image, size: tuple[int, int]) -> Image.Image:
