@@ -13,12 +13,22 @@ from hotfolder.miniatures import world
 from hotfolder.workspace import Workspace
 
 EXAMPLES = Path(__file__).parents[1] / "jobs"
-PROMPTS = """\
+TEXTS = {
+    "generate/evening.txt": """\
 a large red circle on a blue background
 a small green star at the left on a white background
 a {yellow|pink} heart on a purple background
 a red heart left of a yellow house on a black background
-"""
+""",
+    "generate/star.yaml": "prompt: a large orange star on a green background\nseed: 7\nvariants: 2\ntags: [demo]\n",
+    "generate/drawn.yaml": "prompt: a large blue heart on a yellow background\nloras: [outlines]\nseed: 7\n",
+    "upscale/painted.png.yaml": "factor: 3\n",
+}
+PICTURES = {
+    "upscale/painted.png": world.Scene("yellow", (world.Thing("purple", "tree"),)),
+    "caption/garden.png": world.Scene("white", (world.Thing("red", "house"), world.Thing("green", "tree")), "left of"),
+}
+"""What is dropped: paths below inbox/."""
 
 
 def copy_examples(workspace: Workspace) -> None:
@@ -35,17 +45,11 @@ def run(folder: Path | None) -> int:
     workspace = places.init(root)
     copy_examples(workspace)
     workspace = places.open_workspace(root, profile="miniature")
-    (workspace.inbox / "generate" / "evening.txt").write_text(PROMPTS, encoding="utf-8")
-    (workspace.inbox / "generate" / "star.yaml").write_text(
-        "prompt: a large orange star on a green background\nseed: 7\nvariants: 2\ntags: [demo]\n", encoding="utf-8"
-    )
-    (workspace.inbox / "upscale" / "painted.png.yaml").write_text("model: lanczos\nfactor: 3\n", encoding="utf-8")
-    scene = world.Scene("yellow", (world.Thing("purple", "tree"),))
-    world.paint(scene, 160).image.save(workspace.inbox / "upscale" / "painted.png")
-    pair = world.Scene("white", (world.Thing("red", "house"), world.Thing("green", "tree")), "left of")
-    world.paint(pair, 160).image.save(workspace.inbox / "caption" / "garden.png")
-    click.echo(f"A scratch workspace: {workspace.root}\nDropped: inbox/generate/evening.txt, inbox/generate/star.yaml, "
-               "inbox/upscale/painted.png with painted.png.yaml, inbox/caption/garden.png\n")  # fmt: skip
+    for path, text in TEXTS.items():
+        (workspace.inbox / path).write_text(text, encoding="utf-8")
+    for path, scene in PICTURES.items():
+        world.paint(scene, 160).image.save(workspace.inbox / path)
+    click.echo(f"A scratch workspace: {workspace.root}\nDropped into its inbox/: {', '.join([*TEXTS, *PICTURES])}\n")
     code = running.run(workspace, once=True)
     with store.reading(workspace.catalog) as catalog:
         made = catalog.rows("select kind, path, width, height, prompt, caption from images order by rowid")
