@@ -26,7 +26,6 @@ _MIN_AREA = 0.006  # of the picture; a small star has 0.02
 _MIN_OVERLAP = 0.8  # below this a silhouette is none of the shapes
 _OFF_CENTRE = 0.095  # of the picture's width: half of the shortest way to a place
 _SMALL, _LARGE = 0.168, 0.236  # radii between the three sizes
-_FILLED = 0.95  # share of its silhouette that a filled shape has at least
 _GRID = 40
 _REACH = 1.1  # half-width of the compared window in square roots of the area
 
@@ -41,7 +40,7 @@ class Seen:
         overlap: Intersection over union with that shape, 0..1.
         size: ``small``, ``large``, or None in between.
         place: One of the five places, None for anywhere else.
-        share: How much of its silhouette is coloured, 0..1; the rest is ground that it encloses.
+        filled: False where the silhouette is an outline around the ground.
         x, y: Its centre as fractions of the picture.
     """
 
@@ -50,14 +49,9 @@ class Seen:
     overlap: float
     size: str | None
     place: str | None
-    share: float
+    filled: bool
     x: float
     y: float
-
-    @property
-    def filled(self) -> bool:
-        """False where the silhouette is an outline around the ground."""
-        return self.share > _FILLED
 
 
 @dataclass(frozen=True)
@@ -134,7 +128,7 @@ def _look(pixels: Array, away: Array, patch: Array) -> Seen:
         overlap=overlaps[shape],
         size="small" if radius < _SMALL else "large" if radius > _LARGE else None,
         place=_place(middle_x - 0.5, middle_y - 0.5),
-        share=float(cover.sum() / area),
+        filled=bool(cover.sum() > 0.95 * area),
         x=middle_x,
         y=middle_y,
     )

@@ -21,10 +21,10 @@ LAYERS = (
     r"(single_)?transformer_blocks\.\d+\."
     r"(attn\.(to_[qkv]|to_out\.0|add_[qkv]_proj|to_add_out)|ff(_context)?\.net\.(0\.proj|2)|proj_mlp|proj_out)"
 )
-STROKE = 0.018  # of the picture's width: thin enough that less than half of most shapes is covered
+STROKE = 0.021  # of the picture's width: thin enough that less than half of most shapes is covered
 PICTURES = 1200  # with one object, and as many with two
-STEPS = 400
-RATE = 2e-3
+STEPS = 600
+RATE = 6e-3
 SAVE_EVERY = 100
 METADATA = {
     "format": "pt",
