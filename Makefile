@@ -4,7 +4,7 @@ BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo test lint format bench prove audit lock clean
+.PHONY: help setup dev demo test lint format bench prove retrace audit lock clean
 
 help:  ## say what each target does
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -38,6 +38,10 @@ bench: dev  ## measure: start, queue, memory, pictures a minute
 prove: dev  ## the long proof that no crash loses or repeats a job (takes strace where it can)
 	@command -v strace >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq strace >/dev/null; } || echo "strace is not here; what needs it is left out."
 	@$(BIN)/python tests/prove/run.py $(ARGS)
+
+retrace: dev  ## the first 200 steps of every miniature's training, against its committed curve (half an hour on one core)
+	@folder=$$(mktemp -d) && for name in vae text flux lora upscaler captioner; do \
+		echo $$name; $(BIN)/python -m hotfolder.miniatures.train $$name --steps 200 --into $$folder/$$name || exit 1; done
 
 audit: dev  ## known vulnerabilities in the locked dependencies
 	@$(BIN)/pip-audit --strict --requirement requirements.lock --no-deps --disable-pip

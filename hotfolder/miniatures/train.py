@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -65,13 +66,15 @@ def main() -> None:
     """Makes the named miniature."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=MAKERS)
-    parser.add_argument("--steps", type=int, default=None, help="stop after so many steps, a multiple of 50")
+    parser.add_argument("--steps", type=int, default=None, help="stop after so many steps, a multiple of 100")
     parser.add_argument("--into", type=Path, default=HERE, help="folder with `weights` and `curves` to write into")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     make, every, columns = MAKERS[arguments.name]
     curve = arguments.into / "curves" / f"{arguments.name}.csv"
     curve.parent.mkdir(parents=True, exist_ok=True)
+    if arguments.into != HERE:  # what builds on others finds them there
+        shutil.copytree(HERE / "weights", arguments.into / "weights", dirs_exist_ok=True)
     try:
         make(arguments.into / "weights", LossLog(curve, every, columns, arguments.steps))
     except Enough:

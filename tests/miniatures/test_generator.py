@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import hotfolder.miniatures as miniatures
-from hotfolder.miniatures.split import heldout_prompts
+from hotfolder.miniatures.split import heldout_prompts, pair_prompts
 
 torch = pytest.importorskip("torch")
 
@@ -77,8 +77,14 @@ def test_autoencoder_keeps_a_picture(pipeline) -> None:  # type: ignore[no-untyp
 def test_paints_what_held_out_prompts_say(pipeline) -> None:  # type: ignore[no-untyped-def]
     prompts = heldout_prompts(30, SEED)
     shares = score(prompts, generate(pipeline, prompts))
-    assert shares["colour+ground"] >= 0.9, shares
-    assert shares["shape"] >= 0.75, shares
+    assert shares["ground+colour+shape"] >= 0.85, shares
+    assert shares["place"] >= 0.9, shares
+
+
+def test_keeps_two_objects_apart(pipeline) -> None:  # type: ignore[no-untyped-def]
+    prompts = pair_prompts(20, SEED)
+    shares = score(prompts, generate(pipeline, prompts))
+    assert shares["colour+place"] >= 0.8, shares
 
 
 def test_seeds_vary_the_picture_and_repeat_it(pipeline) -> None:  # type: ignore[no-untyped-def]
