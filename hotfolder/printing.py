@@ -86,7 +86,7 @@ def models(stock: Iterable["Known"]) -> str:
     """Return the table of the known models."""
     table = Table(box=None, pad_edge=False)
     for heading in ("model", "for", "here", "size", "card memory", "licence"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading == "model")
     for one in stock:
         here = "shipped" if one.packaged else "yes" if one.path else "begun" if one.here_bytes else "no"
         vram = ", ".join(f"{gigabytes(n)} ({precision})" for precision, n in one.vram.items())
