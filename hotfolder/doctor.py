@@ -65,7 +65,7 @@ def examine(root: Path, own_profile: str | None = None) -> list[Finding]:
         return [*findings, Finding("workspace", False, f"{error}.", mend)]
     try:
         findings += _examine_workspace(place)
-        here = machine.facts()
+        here = machine.facts().limited(place.settings.memory_gb)
         if workspace.is_running(place):  # what its models hold of the card is theirs to use
             here = here.model_copy(update={"free_bytes": here.device_bytes})
         findings += _examine_models(place, here)
@@ -109,7 +109,8 @@ def _on_disk(choice: Choice, models: Path) -> tuple[int | None, list[str]]:
 def _examine_workspace(place: Workspace) -> Iterator[Finding]:
     folders = {"workspace": place.root, "inbox": place.inbox, "outbox": place.outbox}
     try:
-        workspace.refuse_bad_folders(place)
+        if place.private.is_dir():  # before that nobody has made them
+            workspace.refuse_bad_folders(place)
         yield Finding("folders", True, f"The workspace is {place.root}; inbox {place.inbox}, outbox {place.outbox}.")
     except ConfigError as error:
         yield Finding("folders", False, f"{error}.", "edit hotfolder.yaml, or create the folder that is named")

@@ -50,14 +50,14 @@ class Service:
         machine: Callable[[], Machine] = machine.facts,
     ) -> None:
         self.workspace = workspace
-        self.machine = machine
+        self.machine = lambda: machine().limited(workspace.settings.memory_gb)
         self.catalog = Catalog(workspace.catalog)
         self.tell = tell
         self.taking: Taking
         self.worker: WorkerProcess | None = None
         self.running: dict[str, Any] | None = None
         self.heard_at = self.first_step_at = 0.0
-        self.resident = ""
+        self.loaded: list[str] = []
         self.progress: dict[str, Any] = {}
         self.first_step: dict[str, Any] = {}
         self.stopping = False
@@ -220,7 +220,7 @@ class Service:
         atomic.crash_point("job_claimed")
         if self.worker is None:
             self.worker = WorkerProcess(self.workspace, self._bell.set)
-            self.resident = ""
+            self.loaded = []
         self.running, self.progress, self.heard_at = job, {}, time.monotonic()
         try:
             self.worker.send(orders.order(self.workspace, self.catalog, job, self.machine()))
@@ -231,9 +231,9 @@ class Service:
 
     def _pick(self) -> Candidate | None:
         bound = self.workspace.settings.overtake_bound
-        rows, overtaken = queue.contenders(self.catalog, self.resident, bound)
+        rows, overtaken = queue.contenders(self.catalog, self.loaded, bound)
         candidates = [Candidate(row["id"], row["position"], row["model"]) for row in rows]
-        return planner.next_job(candidates, self.resident, overtaken, bound)
+        return planner.next_job(candidates, self.loaded, overtaken, bound)
 
     def hear_worker(self) -> None:
         """Act on what the worker said; notice when it died or hangs."""
@@ -241,7 +241,7 @@ class Service:
             return
         for message in self.worker.hear():
             self.heard_at = time.monotonic()
-            self.resident = message.get("resident", self.resident)
+            self.loaded = message.get("loaded", self.loaded)
             if message["event"] == "progress":
                 if not self.progress:
                     self.first_step, self.first_step_at = message, self.heard_at
@@ -299,7 +299,7 @@ class Service:
 
     def strike(self, error: WorkerLost | OutOfMemory) -> None:
         """The worker is gone: its job, if it had one, goes back with a strike, and the second strike fails it."""
-        self.worker, self.resident = None, ""
+        self.worker, self.loaded = None, []
         job, self.running = self.running, None
         if job is None:
             return
@@ -366,13 +366,13 @@ class Service:
         """End the worker at once, on purpose."""
         if self.worker:
             self.worker.kill()
-        self.worker, self.running, self.resident = None, None, ""
+        self.worker, self.running, self.loaded = None, None, []
 
     def let_worker_go(self) -> None:
         """Let an idle worker leave by itself."""
         if self.worker:
             self.worker.end(grace_s=10)
-        self.worker, self.resident = None, ""
+        self.worker, self.loaded = None, []
 
     def tell_now(self, watch: Watch | None) -> None:
         """Write what happens now, for `status`."""
@@ -386,7 +386,7 @@ class Service:
             "progress": self.progress if job else {},
             "first_step": self.first_step if job else {},
             "stepping_s": round(self.heard_at - self.first_step_at, 3),
-            "model": self.resident,
+            "model": self.loaded[-1] if self.loaded else "",
             "fetching": self._fetcher.saying,
             "paused": "stopping; the running job may finish first" if self.stopping else self.paused,
             "profile": self.workspace.settings.profile,

@@ -41,6 +41,10 @@ class Settings(Strict):
     overtake_bound: Annotated[int, Field(ge=0, le=10_000)] = Field(
         default=32, description="how many later jobs may go before a job, where that saves loading a model"
     )
+    memory_gb: Annotated[float, Field(gt=0, le=10_000)] | None = Field(
+        default=None,
+        description="how much memory models and their work may take, of the card if there is one; default what is free",
+    )
     fetch_limit_gb: Annotated[float, Field(ge=0, le=1000)] = Field(
         default=2.0,
         description="models up to this size are fetched when a job first needs them; 0 fetches nothing unasked",

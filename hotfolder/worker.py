@@ -8,6 +8,7 @@ folder it is told, so it can die at any instruction.
 import ctypes
 import errno
 import json
+import logging
 import os
 import signal
 import sys
@@ -33,7 +34,7 @@ from hotfolder.images import PROMISED
 from hotfolder.intake import language, prompts
 from hotfolder.metadata import embed, read, write
 from hotfolder.metadata.facts import Facts, Source
-from hotfolder.models import entries, loras
+from hotfolder.models import entries, loras, memory
 from hotfolder.models.placement import Placement
 from hotfolder.models.pool import BoundPool, ModelPool, model_hash
 from hotfolder.spec import JobSpec, Planned
@@ -48,6 +49,8 @@ MAX_CAPTION_CHARACTERS = 16_384
 """Of the text file beside a picture; a longer one is none."""
 
 DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+
+log = logging.getLogger("hotfolder")
 
 VANISHED = "its folder in .hotfolder/work was removed while it was being worked on; drop it again"
 
@@ -75,6 +78,8 @@ def main() -> None:
     # a library that prints must not break the protocol: what goes to standard output goes to standard error instead
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    logging.basicConfig(format="%(asctime)s %(message)s")
+    log.setLevel(logging.INFO)
     die_with_the_service()
     models = Path(sys.argv[1])
     pool = ModelPool(models)
@@ -84,11 +89,11 @@ def main() -> None:
             order = read_order(line)
             try:
                 outcome = run(order, pool, models, savers, answers)
-                say(answers, "done", job=order.job, resident=pool.resident, **outcome)
+                say(answers, "done", job=order.job, loaded=pool.loaded, **outcome)
             except NotYet as reason:
-                say(answers, "failed", job=order.job, resident=pool.resident, waits=True, error=str(reason))
+                say(answers, "failed", job=order.job, loaded=pool.loaded, waits=True, error=str(reason))
             except (Exception, SystemExit) as error:  # one place decides: what was foreseen says so, the rest is a bug
-                say(answers, "failed", job=order.job, resident=pool.resident, waits=False, **verdict(error))
+                say(answers, "failed", job=order.job, loaded=pool.loaded, waits=False, **verdict(error))
 
 
 def die_with_the_service() -> None:
@@ -149,7 +154,8 @@ def run(order: Order, pool: ModelPool, models: Path, savers: ThreadPoolExecutor,
     def progress(step: int, of: int) -> None:
         say(answers, "progress", job=order.job, picture=finished + 1, pictures=len(order.planned), step=step, of=of)
 
-    bound = BoundPool(pool, order.placement)
+    chosen = _loras(order, models)
+    bound = BoundPool(pool, _with_room_for(chosen, order.placement))
     pool.upcoming = order.upcoming
     context = Context(
         spec=order.spec,
@@ -160,11 +166,12 @@ def run(order: Order, pool: ModelPool, models: Path, savers: ThreadPoolExecutor,
         progress=progress,
         image=picture.image if picture else None,
         caption=_caption(order.image, found) if order.image else None,
-        loras=_loras(order, models),
+        loras=chosen,
     )
     saving: deque[Future[list[dict[str, Any]]]] = deque()
     staged: list[dict[str, Any]] = []
     notes: dict[str, None] = {}
+    memory.take_peak_mb()
     try:
         for result in capability().run(context):
             while len(saving) >= MAX_UNSAVED:
@@ -172,6 +179,8 @@ def run(order: Order, pool: ModelPool, models: Path, savers: ThreadPoolExecutor,
             if bound.rung:
                 told = (*result.facts.get("notes", ()), f"memory was short: {bound.rung}")
                 result = replace(result, facts={**result.facts, "notes": told})
+            if order.placement:
+                result = replace(result, facts={**result.facts, "peak_vram_mb": memory.take_peak_mb()})
             saving.append(savers.submit(stage, order, picture, result, finished, models, found))
             finished += 1
             notes |= dict.fromkeys(result.facts.get("notes", ()))
@@ -187,6 +196,11 @@ def run(order: Order, pool: ModelPool, models: Path, savers: ThreadPoolExecutor,
         wait(saving)  # a job that failed writes nothing any more once that is said
     crash_point("staged")
     load_s, pool.load_s = pool.load_s, 0.0
+    peak_bytes, pool.peak_bytes = pool.peak_bytes, 0
+    if bound.placement:
+        names, room = ", ".join(pool.loaded), bound.placement
+        told = order.job, names, peak_bytes, room.headroom_bytes, room.budget_bytes
+        log.info("job %s: models in memory: %s; %s bytes, besides %s for the work, of %s", *told)
     return {"staged": staged, "notes": list(notes), "load_s": load_s, "run_s": time.monotonic() - began - load_s}
 
 
@@ -203,8 +217,16 @@ def _open(order: Order) -> images.Picture | None:
 
 def _loras(order: Order, models: Path) -> tuple[loras.Lora, ...]:
     """Return the LoRAs that a job names, each with its file."""
-    entry = entries.entries().get(order.model)
+    entry = entries.known(models).get(order.model)
     return tuple(loras.locate(use, models, entry) for use in order.spec.loras) if entry else ()
+
+
+def _with_room_for(chosen: tuple[loras.Lora, ...], placement: Placement | None) -> Placement | None:
+    """Return a placement with room for the LoRAs of one job besides the work."""
+    if placement is None:
+        return None
+    room = placement.headroom_bytes + sum(lora.path.stat().st_size for lora in chosen)
+    return placement.model_copy(update={"headroom_bytes": room})
 
 
 def _caption(path: Path, found: read.Found) -> str | None:
@@ -291,6 +313,7 @@ def stage(
         "format": format.lower(),
         "seed_locked": None if facts.seed is None else facts.seed_locked,
         "prompt_tokens": used.get("prompt_tokens"),
+        "peak_vram_mb": used.get("peak_vram_mb"),
     }
     row = {name: columns.get(name) for name in pictures.COLUMNS}
     staged = [_staged(path, index, "picture", suffix, row)]

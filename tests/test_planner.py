@@ -13,19 +13,24 @@ import pytest
 from hotfolder.planner import Candidate, next_job
 
 
-def play(models: Sequence[str], bound: int) -> tuple[list[int], int]:
-    """Run a queue to its end; returns the positions in the order run, and how many loads it took."""
+def play(models: Sequence[str], bound: int, room: int = 1) -> tuple[list[int], int]:
+    """Run a queue to its end; returns the positions in the order run, and how many loads it took.
+
+    `room`: how many models fit into memory; the one longest unused goes.
+    """
     queue = [Candidate(id=100 + number, position=number, model=model) for number, model in enumerate(models)]
     order: list[int] = []
-    resident, loads = "", 0
+    loaded: list[str] = []
+    loads = 0
     while queue:
         overtaken = sum(position > queue[0].position for position in order)
-        job = next_job(queue, resident, overtaken, bound)
+        job = next_job(queue, loaded, overtaken, bound)
         assert job is not None
         queue.remove(job)
         order.append(job.position)
-        if job.model and job.model != resident:
-            resident, loads = job.model, loads + 1
+        if job.model:
+            loads += job.model not in loaded
+            loaded = [*(model for model in loaded if model != job.model), job.model][-room:]
     return order, loads
 
 
@@ -83,18 +88,30 @@ def test_the_bound_is_used_up_and_not_passed() -> None:
 
 def test_the_model_in_memory_goes_first_and_arrival_decides_among_its_jobs() -> None:
     jobs = [Candidate(1, 10, "a"), Candidate(2, 30, "b"), Candidate(3, 20, "b")]
-    assert next_job(jobs, "b", 0, 32) == jobs[2]
-    assert next_job(jobs, "c", 0, 32) == jobs[0]
-    assert next_job(jobs, "", 0, 32) == jobs[0]
-    assert next_job([], "a", 0, 32) is None
+    assert next_job(jobs, ["b"], 0, 32) == jobs[2]
+    assert next_job(jobs, ["c"], 0, 32) == jobs[0]
+    assert next_job(jobs, [], 0, 32) == jobs[0]
+    assert next_job([], ["a"], 0, 32) is None
+
+
+def test_every_model_in_memory_counts_not_only_the_one_used_last() -> None:
+    jobs = [Candidate(1, 10, "c"), Candidate(2, 20, "a"), Candidate(3, 30, "b")]
+    assert next_job(jobs, ["a", "b"], 0, 32) == jobs[1]
+    assert next_job(jobs, ["b"], 0, 32) == jobs[2]
+    assert next_job(jobs[1:], ["b", "a"], 0, 32) == jobs[1], "arrival decides among them"
+    assert next_job(jobs, ["a", "b"], 32, 32) == jobs[0]
+    order, loads = play(["a", "b"] * 20, bound=0, room=2)
+    assert (order, loads) == (list(range(40)), 2)
+    by_turns = ["a", "b", *"abc" * 10]
+    assert [play(by_turns, bound=4, room=room)[1] for room in (1, 2, 3)] == [8, 6, 3]
 
 
 def test_a_job_without_a_model_overtakes_nobody_and_keeps_its_turn() -> None:
     jobs = [Candidate(1, 1, "a"), Candidate(2, 2, "")]
-    assert next_job(jobs, "b", 0, 32) == jobs[0]
-    assert next_job(jobs[::-1], "", 0, 32) == jobs[0]
+    assert next_job(jobs, ["b"], 0, 32) == jobs[0]
+    assert next_job(jobs[::-1], [], 0, 32) == jobs[0]
     waiting = [Candidate(1, 1, ""), Candidate(2, 2, "a")]
-    assert next_job(waiting, "a", 0, 32) == waiting[0]
+    assert next_job(waiting, ["a"], 0, 32) == waiting[0]
 
 
 @pytest.mark.parametrize("seed", range(5))

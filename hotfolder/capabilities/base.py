@@ -22,14 +22,11 @@ CAPABILITIES: Registry[type["Capability"]] = Registry("kind")
 class Pool(Protocol):
     """Hands out models by name, loading them when they are not in memory."""
 
-    def use(self, name: str) -> Any:
-        """Return the ready family wrapper of a registry entry; raises JobError."""
-        ...
-
     def attempt(self, name: str, work: Callable[[Any], T]) -> T:
-        """Return what `work` makes with the ready wrapper; where memory runs out it is called again, with less there.
+        """Return what `work` makes with the ready family wrapper of a registry entry; where memory runs out it is
+        called again, with less there.
 
-        Raises OutOfMemory when it fits in no way.
+        Raises JobError, and OutOfMemory when it fits in no way.
         """
         ...
 

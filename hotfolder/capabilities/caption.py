@@ -7,7 +7,7 @@ from pydantic import Field
 
 from hotfolder.capabilities.base import Capability, Context, Result
 from hotfolder.errors import Unsupported
-from hotfolder.spec import JobSpec, Options
+from hotfolder.spec import JobSpec, Options, Planned
 
 
 class CaptionOptions(Options):
@@ -47,14 +47,17 @@ class Caption(Capability):
     def run(self, context: Context) -> Iterator[Result]:
         """Caption the picture; the job's prompt is how the caption begins. A caption that is kept needs no model."""
         assert context.image
-        options, own = context.options, context.caption
+        image, options, own = context.image, context.options, context.caption
         for planned in context.planned:
             facts: dict[str, Any] = {}
+
+            def say(family: Any, planned: Planned = planned) -> str:
+                return str(family.caption(image, planned.prompt, options.max_tokens))
+
             if own and options.existing == "skip":
                 caption, facts["model"] = own, None
             else:
-                family = context.pool.use(context.model)
-                caption = family.caption(context.image, planned.prompt, options.max_tokens)
+                caption = context.pool.attempt(context.model, say)
                 if own and options.existing == "append":
                     caption = f"{own}, {caption}"
             trigger = options.trigger

@@ -48,17 +48,20 @@ class Upscale(Capability):
         from hotfolder.images import networks
 
         assert context.image
-        image = context.image
-        if context.model:
-            network = context.pool.use(context.model)
-            factor = context.options.factor or network.scale
-            size = _times(image.size, factor)
+        given = context.image
+
+        def enlarge(network: Any) -> tuple[Image.Image, tuple[int, int]]:
+            image, factor = given, context.options.factor or network.scale
             passes = max(1, int(math.log(factor, network.scale) + 1e-9)) if factor > 1 else 0
             _refuse_vast(image.size, _times(image.size, network.scale**passes), "use `model: lanczos`")
             for _ in range(passes):
                 image = networks.enlarge(image, network.enlarge, context.progress)
+            return image, _times(given.size, factor)
+
+        if context.model:
+            image, size = context.pool.attempt(context.model, enlarge)
         else:
-            size = _times(image.size, context.options.factor or DEFAULT_FACTOR)
+            image, size = given, _times(given.size, context.options.factor or DEFAULT_FACTOR)
         facts = {} if image.size == size else {"sampler": "Lanczos"}
         yield Result(_resample(image, size), context.planned[0], facts)
 

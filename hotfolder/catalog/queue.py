@@ -5,6 +5,7 @@ begins with `put_` write inside the caller's.
 """
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,21 +72,25 @@ def put_drop(
             )  # fmt: skip
 
 
-def contenders(catalog: Catalog, resident: str, bound: int) -> tuple[list[dict[str, Any]], int]:
+def contenders(catalog: Catalog, loaded: Collection[str], bound: int) -> tuple[list[dict[str, Any]], int]:
     """Return the queued jobs the planner chooses from and how often the oldest was overtaken, counted up to `bound`.
 
-    Of the highest priority there is: the oldest job, and the oldest for the model that is in memory, if there is one.
+    Of the highest priority there is: the oldest job, and the oldest for each of the models that are `loaded`.
     """
     head = catalog.row(
         "select id, priority, position, model from jobs where state='queued' order by priority desc, position limit 1"
     )
     if head is None:
         return [], 0
-    fitting = catalog.rows(
-        "select id, position, model from jobs where state='queued' and priority=? and model=? and model!='' "
-        "order by position limit 1",
-        head["priority"], resident,
-    )  # fmt: skip
+    fitting = [
+        row
+        for model in loaded
+        for row in catalog.rows(
+            "select id, position, model from jobs where state='queued' and priority=? and model=? "
+            "order by position limit 1",
+            head["priority"], model,
+        )
+    ]  # fmt: skip
     overtaken = catalog.rows(
         "select 1 from jobs where priority=? and position>? "
         "and state not in ('waiting','queued') and started_at is not null limit ?",

@@ -20,6 +20,9 @@ from hotfolder.models.entries import ModelEntry
 from hotfolder.models.parts import Part, parts
 from hotfolder.models.placement import Machine, Offload, Placement, Precision
 
+WORK_BYTES = 1_600_000_000
+"""What a captioner or an upscaler takes above its weights: a tile of 512x512 in Real-ESRGAN's three widest tensors."""
+
 SMALL_BYTES = 4_000_000_000
 """Weights up to this size need no choice: they are in memory whole wherever they run, on processors too."""
 
@@ -35,8 +38,9 @@ TILE_ABOVE_PX = 1_500_000
 ENCODING_BYTES = 300_000_000
 """Activations of the text encoders."""
 
-STREAMED_BYTES = 1_200_000_000
-"""What a denoiser takes that is streamed block by block: two blocks in bf16, or NF4's scales, which stay."""
+STREAMED: Mapping[Offload, int] = {"group": 1_200_000_000, "sequential": 300_000_000}
+"""What a part takes that is streamed, in bytes: block by block two blocks in bf16, or NF4's scales, which stay; or
+layer by layer."""
 
 SPARE = 0.05
 """The part of a device's memory that is left to the driver and to fragmentation."""
@@ -77,6 +81,11 @@ class Need:
 
 def usable_bytes(machine: Machine) -> int:
     """Return how much of the device's memory models may take."""
+    most = _sensible_bytes(machine)
+    return most if machine.limit_bytes is None else min(most, machine.limit_bytes)
+
+
+def _sensible_bytes(machine: Machine) -> int:
     if machine.device == "cuda":
         most = min(machine.free_bytes, round(machine.device_bytes * (1 - SPARE)))
         return most - (WINDOWS_BYTES if machine.windows else 0)
@@ -116,9 +125,9 @@ def need(entry: ModelEntry, placement: Placement, pixels: int, lora_bytes: int =
             sampling, encoding, ram = denoiser + headroom, text + ENCODING_BYTES, weights
         case "group":
             loading = denoiser if placement.precision == "nf4" else 0  # bitsandbytes quantises on the card
-            sampling, encoding, ram = STREAMED_BYTES + vae + headroom, max(text + ENCODING_BYTES, loading), weights
+            sampling, encoding, ram = STREAMED["group"] + vae + headroom, max(text + ENCODING_BYTES, loading), weights
         case "sequential":
-            sampling, encoding, ram = STREAMED_BYTES // 4 + headroom, STREAMED_BYTES // 4, weights
+            sampling, encoding, ram = STREAMED["sequential"] + headroom, STREAMED["sequential"], weights
     on_device = placement.device == "cuda"
     return Need(weights, encoding, sampling, ram + SYSTEM_BYTES if on_device else max(sampling, encoding))
 
@@ -170,12 +179,14 @@ def _small(entry: ModelEntry, wish: Wish, machine: Machine, pixels: int) -> Plac
     half: Precision = entry.half if machine.capability is None or machine.capability >= (8, 0) else "fp16"
     wanted: Precision = wish.precision if wish.precision in ("bf16", "fp16", "fp32") else half
     precision: Precision = "fp32" if machine.device == "cpu" else wanted
+    tiled = pixels > TILE_ABOVE_PX
     return Placement(
         device=machine.device,
         precision=precision,
         text_precision=precision,
-        tile_vae=pixels > TILE_ABOVE_PX,
+        tile_vae=tiled,
         budget_bytes=usable_bytes(machine),
+        headroom_bytes=headroom_bytes(pixels, tiled) if "generate" in entry.kinds else WORK_BYTES,
     )
 
 
@@ -206,7 +217,8 @@ def _for_size(entry: ModelEntry, placement: Placement, machine: Machine, pixels:
     usable = usable_bytes(machine)
     whole = need(entry, placement, pixels, lora_bytes).sampling
     tiled = pixels > TILE_ABOVE_PX or usable - whole < headroom_bytes(pixels, tiled=False) // 4
-    found = placement.model_copy(update={"tile_vae": tiled})
+    room = {"encoding_bytes": ENCODING_BYTES, "headroom_bytes": headroom_bytes(pixels, tiled)}
+    found = placement.model_copy(update={"tile_vae": tiled} | room)
     if machine.device == "cuda" and placement.offload == "none":
         crowded = need(entry, found, pixels, lora_bytes).sampling > usable
         found = found.model_copy(update={"encoders_leave": placement.encoders_leave or crowded})

@@ -2,7 +2,7 @@
 
 import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from hotfolder.errors import OutOfMemory
 from hotfolder.models.placement import Placement
@@ -10,11 +10,14 @@ from hotfolder.models.placement import Placement
 FREED = "other models made room"
 
 
-def rungs(placement: Placement) -> Iterator[tuple[str, Placement]]:
+def rungs(placement: Placement, parts: Collection[str]) -> Iterator[tuple[str, Placement]]:
     """Yield the ladder from a placement down: a name for the record, "" for the placement as it is, and what it
-    becomes. Only a card's memory is another than the processor's, so nothing can leave elsewhere."""
+    becomes. Only a card's memory is another than the processor's, so nothing can leave elsewhere; and only a pipeline,
+    which has a VAE among its parts, can be put otherwise than whole."""
     yield "", placement
     yield FREED, placement
+    if "vae" not in parts:
+        return
     if not placement.tile_vae:
         placement = placement.model_copy(update={"tile_vae": True})
         yield "VAE in tiles", placement
@@ -35,6 +38,16 @@ def ran_out(error: BaseException) -> bool:
     if isinstance(error, (MemoryError, OutOfMemory)) or type(error).__name__ == "OutOfMemoryError":
         return True
     return isinstance(error, RuntimeError) and "out of memory" in str(error).lower()
+
+
+def take_peak_mb() -> float | None:
+    """Return the most of a card's memory that was in use since the last call, in 10**6 bytes; None without a card."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available():
+        return None
+    peak = torch.cuda.max_memory_allocated() / 1e6
+    torch.cuda.reset_peak_memory_stats()
+    return float(peak)
 
 
 def tidy() -> None:

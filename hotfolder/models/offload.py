@@ -42,7 +42,7 @@ def put(name: str, module: Any, placement: Placement) -> None:
     """Bring a part, once, to where it is at rest: to the device, or where it is streamed from."""
     device = torch.device(placement.device)
     match placement.offload:
-        case "none":
+        case "none" if not (name in ENCODERS and placement.encoders_leave):
             module.to(device)
         case "group" if name == DENOISER:
             module.to(device)  # what is no parameter stays: the scales of NF4

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from hotfolder.errors import JobError, OutOfMemory
-from hotfolder.models import entries, load, memory, sources
+from hotfolder.models import entries, fit, load, memory, sources
 from hotfolder.models.families import FAMILIES, discover
 from hotfolder.models.families.base import PartClass
 from hotfolder.models.placement import Offload, Placement, Precision
@@ -37,12 +37,16 @@ class Wanted:
 
 @dataclass(eq=False)
 class Part:
-    """One part in memory. `users`: the models that are ready with it. `used`: when it was last asked for, counted."""
+    """One part in memory. `users`: the models that are ready with it. `used`: when it was last asked for, counted.
+
+    `leaves`: it is in the device only while it works, though nothing of its model is offloaded otherwise.
+    """
 
     wanted: Wanted
     module: Any
     users: set[str] = field(default_factory=set)
     used: int = 0
+    leaves: bool = False
 
     @property
     def bytes(self) -> int:
@@ -61,10 +65,6 @@ class BoundPool:
     placement: Placement | None
     rung: str = ""
 
-    def use(self, name: str) -> Any:
-        assert self.placement
-        return self.pool.use(name, self.placement)
-
     def attempt(self, name: str, work: Callable[[Any], T]) -> T:
         """Return what `work` makes with the ready model; where memory runs out, it is done again in less.
 
@@ -79,9 +79,12 @@ class BoundPool:
 class ModelPool:
     """Loads models for the worker, within the budget of bytes that each placement names.
 
-    `load_s` sums the seconds spent loading since it was last read. `upcoming` names the models of the next jobs in the
-    order they will run, as far as that is known: what is needed latest makes room first. `resident` is the model that
-    was used last.
+    Other models make room for a model and for what its work takes besides. Whether it fits alone was decided when it
+    was placed; only weights that are larger than the budget are refused.
+
+    `load_s` sums the seconds spent loading since it was last read, `peak_bytes` is the most that models took of the
+    device's memory since then. `upcoming` names the models of the next jobs in the order they will run, as far as that
+    is known: what is needed latest makes room first.
     """
 
     def __init__(self, models: Path) -> None:
@@ -91,8 +94,8 @@ class ModelPool:
         self._uses = 0
         self._stands: dict[tuple[str, Placement], int] = {}
         self.upcoming: tuple[str, ...] = ()
-        self.resident = ""
         self.load_s = 0.0
+        self.peak_bytes = 0
 
     def use(self, name: str, placement: Placement) -> Any:
         """Return the ready model of a registry entry, loading what of it is not in memory.
@@ -110,19 +113,17 @@ class ModelPool:
                 part: Wanted(
                     part,
                     kind,
-                    sources.part_of(folder, "" if kind.at_root else part),
+                    sources.find(entry, "" if kind.at_root else part, folder, self._models),
                     kind.precision(placement),
                     placement.offload,
                 )
                 for part, kind in FAMILIES[entry.family].PARTS.items()
             }
-            family = self._ready_with(name, entry, wanted, placement)
+            return self._ready_with(name, entry, wanted, placement)
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:  # as diffusers complains
             raise JobError(
                 f"the weights of {name} in {folder} cannot be loaded ({error}); download them again"
             ) from error
-        self.resident = name
-        return family
 
     def attempt(self, name: str, placement: Placement, work: Callable[[Any], T]) -> tuple[T, str]:
         """Return what `work` makes with a ready model, and the rung of the ladder (memory.rungs) on which it could.
@@ -132,13 +133,15 @@ class ModelPool:
         Raises:
             OutOfMemory: it does not fit on any.
         """
-        ladder = list(memory.rungs(placement))
+        discover()
+        ladder = list(memory.rungs(placement, FAMILIES[entries.known(self._models)[name].family].PARTS))
         for number in range(self._stands.get((name, placement), 0), len(ladder)):
             rung, lower = ladder[number]
             if rung == memory.FREED:
                 self._drop_all_but(name)
             try:
                 made = work(self.use(name, lower))
+                self._weigh()  # with the LoRAs that were loaded for it
             except Exception as error:
                 if not memory.ran_out(error):
                     raise
@@ -155,20 +158,38 @@ class ModelPool:
 
     def release(self) -> None:
         """Free everything."""
-        self._parts, self._ready, self.resident = [], {}, ""
+        self._parts, self._ready = [], {}
         memory.tidy()
 
     @property
     def loaded(self) -> tuple[str, ...]:
-        """The models that are ready."""
+        """The models that are ready, the one used last at the end."""
         return tuple(self._ready)
 
     @property
     def device_bytes(self) -> int:
-        """What the models take of the device's memory. Of parts that come and go, one is there at a time; what is
-        streamed layer by layer does not count."""
-        stay = sum(part.bytes for part in self._parts if part.wanted.offload == "none")
-        return stay + max((part.bytes for part in self._parts if part.wanted.offload == "model"), default=0)
+        """What the models take of the device's memory at most. Of parts that come and go, one is there at a time."""
+        return self._bytes_at_most(0, 0)
+
+    def _bytes_at_most(self, encoding_bytes: int, headroom_bytes: int) -> int:
+        """Return what is in the device at most, as fit.need counts it for one model: while a text is read, with what
+        that takes above the weights, or while the picture is painted, with what that takes."""
+        from hotfolder.models import offload
+
+        stay, reading, painting = 0, [0], [0]
+        for part in self._parts:
+            how, reads = part.wanted.offload, part.wanted.name in offload.ENCODERS
+            visits = reading if reads else painting
+            if how == "sequential" or (how == "group" and part.wanted.name == offload.DENOISER):
+                visits.append(min(part.bytes, fit.STREAMED[how]))
+            elif part.leaves or how == "model" or (how == "group" and reads):
+                visits.append(part.bytes)
+            else:
+                stay += part.bytes
+        return stay + max(max(reading) + encoding_bytes, max(painting) + headroom_bytes)
+
+    def _weigh(self) -> None:
+        self.peak_bytes = max(self.peak_bytes, self.device_bytes)
 
     def _ready_with(
         self, name: str, entry: entries.ModelEntry, wanted: Mapping[str, Wanted], placement: Placement
@@ -176,20 +197,22 @@ class ModelPool:
         """Return the model made of the parts wanted; the one in memory where they are all the same still."""
         from hotfolder.models import offload
 
-        began = time.monotonic()
+        began, leaves = time.monotonic(), offload.ENCODERS if placement.encoders_leave else ()
         self._uses += 1
         heavy = {part: one for part, one in wanted.items() if one.kind.has_weights}
         found = {part: self._find(one) for part, one in heavy.items()}
         if name in self._ready and self._ready[name][0] != found:
             self._forget(name)
         mine: dict[str, Part] = {part: one for part, one in found.items() if one}
+        for part, mate in mine.items():
+            mate.used, mate.leaves = self._uses, part in leaves
         if placement.offload != "none":  # what rests in main memory is that model alone
             self._drop_all_but(name, set(mine.values()))
         for part, one in heavy.items():
             if part not in mine:
-                mine[part] = self._take_in(name, one, set(mine.values()), placement)
-        for mate in mine.values():
-            mate.used = self._uses
+                fresh = Part(one, self._load(one, placement), used=self._uses, leaves=part in leaves)
+                mine[part] = self._take_in(name, fresh, set(mine.values()), placement)
+        self._make_room(name, set(mine.values()), placement)
         if name not in self._ready:
             light = {part: self._load(one, placement) for part, one in wanted.items() if part not in mine}
             family = FAMILIES[entry.family](entry, light | {part: one.module for part, one in mine.items()})
@@ -198,6 +221,8 @@ class ModelPool:
             self._ready[name] = (mine, family)
             self.load_s += time.monotonic() - began
         offload.arrange({part: one.module for part, one in mine.items()}, placement)
+        self._weigh()
+        self._ready[name] = self._ready.pop(name)  # the last of all
         return self._ready[name][1]
 
     def _find(self, wanted: Wanted) -> Part | None:
@@ -206,29 +231,40 @@ class ModelPool:
     def _load(self, wanted: Wanted, placement: Placement) -> Any:
         return load.load(wanted.kind, wanted.source, wanted.precision, placement.device, self._models)
 
-    def _take_in(self, name: str, wanted: Wanted, kept: set[Part], placement: Placement) -> Part:
-        """Load a part into main memory, make room for it on the device, and bring it there."""
+    def _take_in(self, name: str, part: Part, kept: set[Part], placement: Placement) -> Part:
+        """Make room on the device for a part that is in main memory, and bring it there."""
         from hotfolder.models import offload
 
-        part = Part(wanted, self._load(wanted, placement))
-        budget = placement.budget_bytes
         self._parts.append(part)
         try:
-            while budget is not None and self.device_bytes > budget:
-                spare = [one for one in self._parts if one is not part and one not in kept]
-                if not spare:
-                    raise OutOfMemory(
-                        f"{name} takes {self.device_bytes / 1e9:.1f} GB of memory, more than the {budget / 1e9:.1f} GB "
-                        "that models may have here"
-                    )
-                self._drop(max(spare, key=self._next_use))
+            self._make_room(name, {part, *kept}, placement)
             if placement.device == "cpu":
                 load.own(part.module)
-            offload.put(wanted.name, part.module, placement)
+            offload.put(part.wanted.name, part.module, placement)
         except BaseException:
             self._parts.remove(part)
             raise
         return part
+
+    def _make_room(self, name: str, kept: set[Part], placement: Placement) -> None:
+        """Free parts until those kept, and the work with them, have room.
+
+        Raises:
+            OutOfMemory: those kept alone take more than there is.
+        """
+        budget = placement.budget_bytes
+        if budget is None:
+            return
+        while self._bytes_at_most(placement.encoding_bytes, placement.headroom_bytes) > budget:
+            if spare := [one for one in self._parts if one not in kept]:
+                self._drop(max(spare, key=self._next_use))
+            elif self.device_bytes > budget:
+                raise OutOfMemory(
+                    f"{name} takes {self.device_bytes / 1e9:.1f} GB of memory, more than the {budget / 1e9:.1f} GB "
+                    "that models may have here"
+                )
+            else:
+                return
 
     def _next_use(self, part: Part) -> tuple[float, int]:
         """Return when a part will be needed, the latest greatest; among those never needed, the longest unused."""

@@ -192,7 +192,7 @@ def test_rebuild_and_verify_know_the_files_beside(
 
 
 class _NoPool:
-    def use(self, name: str) -> Any:
+    def attempt(self, name: str, work: Any) -> Any:
         raise AssertionError("a caption that is kept needs no model")
 
 
@@ -249,7 +249,8 @@ def test_a_folder_in_the_real_layout_is_loaded_by_the_same_code(tiny_blip: Path)
     from hotfolder.models.families.blip import Blip
 
     source = sources.part_of(tiny_blip, "")
-    family = Blip(entries()["blip-large"], {name: load.load(kind, source, "fp32") for name, kind in Blip.PARTS.items()})
+    parts = {name: load.load(kind, source, "fp32", "cpu", tiny_blip) for name, kind in Blip.PARTS.items()}
+    family = Blip(entries()["blip-large"], parts)
     said = family.caption(PAINTED, None, 8)
     assert said and not {"[", "]"} & set(said), "no token of the vocabulary's own"
     assert family.caption(PAINTED, None, 8) == said

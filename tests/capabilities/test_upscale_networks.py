@@ -46,8 +46,8 @@ class Only:
     def __init__(self, only: Any) -> None:
         self.only = only
 
-    def use(self, name: str) -> Any:
-        return self.only
+    def attempt(self, name: str, work: Any) -> Any:
+        return work(self.only)
 
 
 def made(only: Any, image: Image.Image, factor: float | None = None, told: list[Any] | None = None) -> Image.Image:

@@ -32,8 +32,8 @@ def row(catalog: Catalog, job: int) -> dict[str, object]:
     return found
 
 
-def heads(catalog: Catalog, resident: str = "", bound: int = 32) -> tuple[list[int], int]:
-    rows, overtaken = queue.contenders(catalog, resident, bound)
+def heads(catalog: Catalog, *loaded: str, bound: int = 32) -> tuple[list[int], int]:
+    rows, overtaken = queue.contenders(catalog, loaded, bound)
     return [one["id"] for one in rows], overtaken
 
 
@@ -45,6 +45,7 @@ def test_priority_then_arrival_then_the_model_in_memory(catalog: Catalog) -> Non
     put(catalog, "d", new("plain"))
     assert heads(catalog) == ([first], 0)
     assert heads(catalog, "y") == ([first, second], 0)
+    assert heads(catalog, "z", "y", "x") == ([first, second, first], 0)
     (high,) = put(catalog, "e", new("high", priority=5, model="z"))
     assert heads(catalog, "y") == ([high], 0)
     for job in (high, first, second):

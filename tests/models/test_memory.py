@@ -14,6 +14,7 @@ from tests.models import twins
 from tests.models.twins import CPU, DEV, SCHNELL
 
 CARD = Placement(device="cuda", precision="bf16", text_precision="bf16")
+PIPELINE = ("transformer", "text_encoder", "vae")
 EDGE_PX = 192
 BETWEEN_BYTES = 1_000_000
 """Below what decoding a whole picture takes (1,179,648: 8 channels of 192 x 192), above what a tile of 64 x 64 does."""
@@ -53,11 +54,11 @@ def decode(family: Any) -> tuple[int, ...]:
 
 
 def test_the_ladder_of_a_card() -> None:
-    assert [rung for rung, _ in memory.rungs(CARD)] == [
+    assert [rung for rung, _ in memory.rungs(CARD, PIPELINE)] == [
         "", "other models made room", "VAE in tiles", "text encoders away while sampling", "model offload",
         "sequential offload",
     ]  # fmt: skip
-    steps = [step for _, step in memory.rungs(CARD)]
+    steps = [step for _, step in memory.rungs(CARD, PIPELINE)]
     assert (steps[0], steps[1]) == (CARD, CARD)
     assert [step.offload for step in steps] == ["none"] * 4 + ["model", "sequential"]
     assert all(step.tile_vae for step in steps[2:])
@@ -73,9 +74,13 @@ def test_the_ladder_of_a_card() -> None:
     ],
 )
 def test_the_ladder_begins_where_the_placement_is(placement: Placement, last: str) -> None:
-    ladder = list(memory.rungs(placement))
+    ladder = list(memory.rungs(placement, PIPELINE))
     assert ladder[-1][0] == last
     assert len({step for _, step in ladder[1:]}) == len(ladder) - 1
+
+
+def test_what_is_no_pipeline_is_put_in_one_way_only() -> None:
+    assert [rung for rung, _ in memory.rungs(CARD, ("network",))] == ["", "other models made room"]
 
 
 @pytest.mark.parametrize(
