@@ -102,5 +102,5 @@ def models(stock: Iterable["Known"]) -> str:
 
 def unneeded(found: Iterable["Unneeded"]) -> str:
     """Return what would be deleted, a line for each model and one for the sum."""
-    lines = [f"{one.entry.name}: {len(one.files)} files, {gigabytes(one.bytes)}" for one in found]
+    lines = [f"{one.name}: {len(one.files)} files, {gigabytes(one.bytes)}" for one in found]
     return "\n".join([*lines, f"{gigabytes(sum(one.bytes for one in found))} would be free."])

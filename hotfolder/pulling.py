@@ -9,7 +9,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from hotfolder.catalog import queue, store
 from hotfolder.errors import ConfigError
 from hotfolder.models import download, fetch, profile, prune
-from hotfolder.models.entries import ModelEntry, entries
+from hotfolder.models.entries import ModelEntry, entries, known, lenders
 from hotfolder.registry import did_you_mean
 from hotfolder.workspace import Workspace
 
@@ -71,20 +71,19 @@ def _in_lines(entry: ModelEntry, console: Console) -> Callable[[int, int], None]
 
 def unneeded(workspace: Workspace, names: tuple[str, ...]) -> list[prune.Unneeded]:
     """Return what `models prune` may delete: what hotfolder fetched of the models named or, where none is, of those
-    that neither the workspace's profile, nor one of its own in profiles/, nor a job that has not ended needs."""
+    that neither the workspace's profile, nor one of its own in profiles/, nor a checkpoint of one file, nor a job that
+    has not ended needs; and NF4 copies of what is gone."""
     if names:
-        kept = {*entries()} - {entry.name for entry in find(names)}
-    else:
-        own = [path.stem for path in workspace.profiles.glob("*.yaml")]
-        servings = [
-            serving
-            for name in {workspace.settings.profile, *own}
-            for serving in profile.profile(name, workspace.profiles).values()
-        ]
-        kept = {
-            name for one in servings for name in (one.model, one.on_cpu, *(lora.name for lora in one.loras)) if name
-        }
-    return prune.find(kept | _needed_by_jobs(workspace))
+        return prune.find(_needed_by_jobs(workspace) | {*entries()} - {entry.name for entry in find(names)})
+    own = [path.stem for path in workspace.profiles.glob("*.yaml")]
+    servings = [
+        serving
+        for name in {workspace.settings.profile, *own}
+        for serving in profile.profile(name, workspace.profiles).values()
+    ]
+    kept = {name for one in servings for name in (one.model, one.on_cpu, *(lora.name for lora in one.loras)) if name}
+    lend = {donor.name for entry in known(workspace.models).values() for donor in lenders(entry, workspace.models)}
+    return prune.find(kept | lend | _needed_by_jobs(workspace)) + prune.find_copies(workspace.models)
 
 
 def _needed_by_jobs(workspace: Workspace) -> set[str]:

@@ -8,6 +8,7 @@ import functools
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 MAX_HEADER_BYTES = 100_000_000
 """safetensors' own limit."""
@@ -34,13 +35,15 @@ def _missing_part(folder: Path) -> str | None:
         parts = [name for name, value in index.items() if isinstance(value, list) and value and value[0]]
     except (OSError, ValueError, AttributeError):
         return "model_index.json"
-    for part in parts:
-        if not (folder / part).is_dir() or not any((folder / part).iterdir()):
-            return f"{part}/"
-        for path in _weights(folder / part):
-            if not is_there(path):
-                return path.relative_to(folder).as_posix()
-    return None
+    return next((lacks for part in parts if (lacks := missing_of(folder, part))), None)
+
+
+def missing_of(folder: Path, part: str) -> str | None:
+    """Do the same for one component of a folder of diffusers."""
+    if not (folder / part).is_dir() or not any((folder / part).iterdir()):
+        return f"{part}/"
+    weights = _weights(folder / part)
+    return next((path.relative_to(folder).as_posix() for path in weights if not is_there(path)), None)
 
 
 def _weights(part: Path) -> Iterator[Path]:
@@ -72,10 +75,35 @@ def is_there(path: Path) -> bool:
 def _is_whole(path: Path, size: int, mtime_ns: int) -> bool:
     """Say whether a safetensors file is as long as its header says; looked at once as long as it does not change."""
     try:
-        with open(path, "rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(min(length, size, MAX_HEADER_BYTES)))
-        ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+        length, tensors = header(path, size)
+        return size == 8 + length + max((entry["data_offsets"][1] for entry in tensors.values()), default=0)
     except (OSError, ValueError, AttributeError, TypeError, LookupError):
         return False
-    return size == 8 + length + max(ends, default=0)
+
+
+def header(path: Path, size: int) -> tuple[int, dict[str, Any]]:
+    """Return how long a safetensors file's header is, and what it says of each tensor: `shape`, `dtype` and others.
+
+    Raises:
+        OSError, ValueError, AttributeError: it has none.
+    """
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        tensors = json.loads(file.read(min(length, size, MAX_HEADER_BYTES)))
+    return length, {name: entry for name, entry in tensors.items() if name != "__metadata__"}
+
+
+def fault(path: Path) -> str:
+    """Say what is wrong with a file that is not there as weights: the end of a sentence that begins with its name."""
+    try:
+        with open(path, "rb") as file:
+            begin = file.read(512)
+    except OSError:
+        return "is missing"
+    if begin.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")):
+        return "is a pickle by another name, which could run any program when it is read; it has to be converted"
+    if begin.lstrip()[:1] == b"<":
+        return "is a web page, no weights: the download needs a login, or the link was another; download it again"
+    if begin.startswith(b"version https://git-lfs"):
+        return "only points to the weights, as git does for large files; download the file itself"
+    return "is cut short or holds no weights at all"

@@ -1,6 +1,7 @@
 """The models that are known, and where their weights lie. Imports no torch: the service asks too."""
 
 import functools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -8,11 +9,17 @@ from pydantic import Field
 
 from hotfolder import miniatures, yamlfile
 from hotfolder.errors import NotYet
-from hotfolder.models import complete, download, hub
+from hotfolder.models import checkpoints, complete, download, hub
+from hotfolder.models.parts import parts
 from hotfolder.spec import Strict
 
 HERE = Path(__file__).parent
-PICKLES = (".ckpt", ".pt", ".pth")
+PICKLES = (".bin", ".ckpt", ".pt", ".pth")
+VAE_FILE = "ae.safetensors"
+"""FLUX.1's VAE as one file, in its makers' layout."""
+
+SINGLES = {"upscale": "upscalers", "generate": "checkpoints"}
+"""The folder of a workspace's `models` in which models of one file lie, by their kind."""
 
 
 class Incomplete(NotYet):
@@ -79,21 +86,33 @@ def entries() -> dict[str, ModelEntry]:
 
 
 def known(models: Path) -> dict[str, ModelEntry]:
-    """Return the shipped registry, and under its file's name every upscaler that lies in the workspace's `models`.
+    """Return the shipped registry, and under its file's name every upscaler and every checkpoint of one file that lies
+    in the workspace's `models`.
 
-    Pickles are among them, so that it can be said why they are not opened.
+    What cannot be used, pickles above all, is among them, so that it can be said why.
     """
     shipped = entries()
-    taken = {name for entry in shipped.values() for name in entry.single_files}
-    files = [path for path in sorted((models / "upscalers").glob("*.*")) if path.suffix in (*PICKLES, ".safetensors")]
-    dropped = {
-        path.stem: ModelEntry(
-            name=path.stem, family="esrgan", kinds=("upscale",), licence="not known", file=path, half="fp16"
-        )
-        for path in files
-        if path.name not in taken and not path.name.startswith(".")
-    }
-    return dropped | shipped
+    taken = {VAE_FILE, *(name for entry in shipped.values() for name in entry.single_files)}
+    found = {}
+    for kind, folder in SINGLES.items():
+        for path in sorted((models / folder).glob("*.*")):
+            is_weights = path.suffix in (*PICKLES, ".safetensors") and path.is_file()
+            if is_weights and path.name not in taken and not path.name.startswith("."):
+                found[path.stem] = _upscaler(path) if kind == "upscale" else _checkpoint(path)
+    return found | shipped
+
+
+def _upscaler(path: Path) -> ModelEntry:
+    return ModelEntry(name=path.stem, family="esrgan", kinds=("upscale",), licence="not known", file=path, half="fp16")
+
+
+def _checkpoint(path: Path) -> ModelEntry:
+    """Return the entry of somebody's own checkpoint: that of the model it is a variant of, with other weights."""
+    base, _ = checkpoints.base_of(path)
+    if not base:
+        return ModelEntry(name=path.stem, family="flux1", kinds=("generate",), licence="not known", file=path)
+    own = {"name": path.stem, "file": path, "repo": None, "files": (), "single_files": (), "gated": False}
+    return entries()[base].model_copy(update=own | {"licence": f"not known; made from {base}"})
 
 
 def weights_bytes(folder: Path) -> int:
@@ -103,36 +122,33 @@ def weights_bytes(folder: Path) -> int:
 
 
 def weights_folder(entry: ModelEntry, models: Path) -> Path:
-    """Return the diffusers folder of a model's weights: the workspace's models/checkpoints/NAME, else the Hugging
-    Face cache.
+    """Return the diffusers folder of a model's weights, or the one file of them: those in the workspace's `models`,
+    else in the Hugging Face cache.
 
     Raises:
         Incomplete: they are not all there; the text names the first that is missing.
-        NotYet: they are not on this machine; the text names the model and its size.
+        NotYet: they are not on this machine, or none that can be used; the text names the model and its size.
     """
     if entry.packaged:
         return miniatures.path(entry.packaged)
-    if entry.file:
-        return _own_file(entry.file)
-    if single := next((path for name in entry.single_files if (path := models / "upscalers" / name).is_file()), None):
-        return single
-    assert entry.repo
     own = models / "checkpoints" / entry.name
-    incomplete = None
-    for folder in [own, *sorted((hub.storage(entry.repo) / "snapshots").glob("*"))]:
-        if folder.is_dir():
+    reasons: list[NotYet] = []
+    reason: NotYet | None
+    for place in _places(entry, models):
+        if place.is_dir():
             # what people saved themselves may have fewer files than were published
-            wanted = [name for name in entry.files if folder != own or name == "model_index.json"]
-            if (lacks := complete.missing(folder, wanted)) is None:
-                return folder
-            incomplete = incomplete or (folder, lacks)
-    if incomplete:
-        where, lacks = incomplete
-        sentence = f"the weights of {entry.name} are not complete: {lacks} is missing or cut short in {where}"
-        if where == own:
-            raise Incomplete(sentence)  # whoever is putting them there may not be done
-        raise Incomplete(f"{sentence}; fetch the rest: hotfolder models pull {entry.name}", entry.name)
+            wanted = [name for name in entry.files if place != own or name == "model_index.json"]
+            lacks = complete.missing(place, wanted)
+            reason = _incomplete(entry, place, lacks, is_own=place == own) if lacks else None
+        else:
+            reason = _refused(entry, place, models)
+        if not reason:
+            return place
+        reasons.append(reason)
+    if reasons:
+        raise reasons[0]
     size = f" ({download.gigabytes(entry.bytes)})" if entry.bytes else ""
+    assert entry.repo
     gate = f" (it is gated: first {download.gated_sentence(hub.page(entry.repo))})" if entry.gated else ""
     raise NotYet(
         f"the weights of {entry.name}{size} are not on this machine; fetch them: hotfolder models pull {entry.name}"
@@ -142,12 +158,96 @@ def weights_folder(entry: ModelEntry, models: Path) -> Path:
     )
 
 
-def _own_file(path: Path) -> Path:
-    if path.suffix != ".safetensors":
-        raise NotYet(
-            f"models/upscalers/{path.name} is a pickle, which could run any program when it is read; waits for "
+def home_of(entry: ModelEntry, part: str, models: Path) -> Path | None:
+    """Return where a part lies that a checkpoint of one file does not hold: the diffusers folder of a model which has
+    the same, or a VAE's own file; None where it is nowhere."""
+    donors = _with_same_companions(entry)
+    snapshots = [folder for donor in donors for folder in _snapshots(donor)]
+    folders = [*(models / "checkpoints" / donor.name for donor in donors), *snapshots]
+    if home := next((folder for folder in folders if not complete.missing_of(folder, part)), None):
+        return home
+    files = [folder / VAE_FILE for folder in (models / "checkpoints", *snapshots) if part == "vae"]
+    return next((path for path in files if complete.is_there(path)), None)
+
+
+def lenders(entry: ModelEntry, models: Path) -> list[ModelEntry]:
+    """Return the models whose parts a model in one file may have borrowed; none for others."""
+    try:
+        return _with_same_companions(entry) if weights_folder(entry, models).is_file() else []
+    except NotYet:
+        return []
+
+
+def _with_same_companions(entry: ModelEntry) -> list[ModelEntry]:
+    mine = _companions(entry)
+    return [other for other in entries().values() if mine and _companions(other) == mine]
+
+
+def _companions(entry: ModelEntry) -> dict[str, str]:
+    """Return the parts that a checkpoint of one file does not hold, with what each is."""
+    heavy = {name: part for name, part in entry.parts.items() if name == "vae" or name.startswith("text_encoder")}
+    light = {
+        name.replace("text_encoder", "tokenizer"): part for name, part in heavy.items() if name.startswith("text_")
+    }
+    return heavy | light
+
+
+def _places(entry: ModelEntry, models: Path) -> Iterator[Path]:
+    """Yield the folders and files that a model's weights may be taken from, the best first; all of them exist."""
+    if entry.file:
+        yield entry.file
+        return
+    names = {name: None for single in entry.single_files for name in (single, *_as_pickles(single))}
+    folders = [models / SINGLES[kind] for kind in entry.kinds if kind in SINGLES]
+    yield from (path for path in [models / "checkpoints" / entry.name] if path.is_dir())
+    yield from (path for folder in folders for name in names if (path := folder / name).is_file())
+    yield from _snapshots(entry)
+    yield from (path for at in _snapshots(entry) for name in entry.single_files if (path := at / name).is_file())
+
+
+def _as_pickles(name: str) -> list[str]:
+    return [f"{Path(name).stem}{suffix}" for suffix in PICKLES]
+
+
+def _snapshots(entry: ModelEntry) -> list[Path]:
+    return sorted((hub.storage(entry.repo) / "snapshots").glob("*")) if entry.repo else []
+
+
+def _incomplete(entry: ModelEntry, folder: Path, lacks: str, is_own: bool) -> Incomplete:
+    fault = complete.fault(folder / lacks) if (folder / lacks).is_file() else ""
+    what = f"{lacks} {fault}" if "web page" in fault or "pickle" in fault else f"{lacks} is missing or cut short"
+    sentence = f"the weights of {entry.name} are not complete: {what} in {folder}"
+    if is_own:
+        return Incomplete(sentence)  # whoever is putting them there may not be done
+    return Incomplete(f"{sentence}; fetch the rest: hotfolder models pull {entry.name}", entry.name)
+
+
+def _refused(entry: ModelEntry, path: Path, models: Path) -> NotYet | None:
+    """Return why a model cannot be made of one file, None where it can."""
+    shown = path.relative_to(models.parent).as_posix() if path.is_relative_to(models) else str(path)
+    if path.suffix in PICKLES:
+        if path.name in entry.single_files:
+            return None
+        return NotYet(
+            f"{shown} is a pickle, which could run any program when it is read; convert it: waits for "
             f"{path.stem}.safetensors beside it"
         )
     if not complete.is_there(path):
-        raise Incomplete(f"models/upscalers/{path.name} is cut short or holds no weights at all; waits until it does")
-    return path
+        return Incomplete(f"{shown} {complete.fault(path)}; waits until it is mended")
+    if "generate" not in entry.kinds:
+        return None
+    base, why = checkpoints.base_of(path)
+    if why:
+        return NotYet(f"{shown} {why}")
+    if not entry.file and base != entry.name:
+        return NotYet(f"{shown} holds the weights of {base} by its layers, not of {entry.name}; give it another name")
+    lacks = [part for part in _companions(entry) if not home_of(entry, part, models)]
+    if not lacks:
+        return None
+    size = sum(parts()[entry.parts[part]].bytes("bf16") for part in lacks if part in entry.parts)
+    whole = entries()[base]
+    return Incomplete(
+        f"{shown} holds the transformer alone and lacks {', '.join(lacks)} ({download.gigabytes(size)}): put them, "
+        f"folders of {whole.repo}, into models/checkpoints/{base}/, or fetch all of it "
+        f"({download.gigabytes(whole.bytes or 0)}): hotfolder models pull {base}"
+    )

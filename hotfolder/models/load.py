@@ -5,6 +5,8 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from hotfolder.models import quantized
+from hotfolder.models.checkpoints import PREFIX
 from hotfolder.models.families.base import PartClass
 from hotfolder.models.placement import Device, Precision
 from hotfolder.models.sources import Source
@@ -29,13 +31,39 @@ def load(kind: PartClass, source: Source, precision: Precision, device: Device, 
     if precision == "nf4":
         return _load_nf4(kind, source, device, models)
     dtypes = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+    if source.is_original:
+        return _load_original(made, source, dtypes[precision])
     return made.from_pretrained(source.folder, local_files_only=True, dtype=dtypes[precision]).eval()
+
+
+def _load_original(made: Any, source: Source, dtype: Any) -> Any:
+    """Return a part made of one file in its makers' layout. The configuration is given: diffusers would guess it, and
+    ask the hub for it.
+
+    Its file is opened here, since diffusers tells what it is by its name, and the hub's cache names it by its hash.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    from hotfolder.models import memory
+
+    (file,) = source.files
+    try:
+        with safe_open(file.path, framework="pt") as opened:
+            names = opened.keys()
+            own = [name for name in names if name.startswith(PREFIX)] or names  # others hold encoders and VAE too
+            tensors = {name.removeprefix(PREFIX): opened.get_tensor(name).to(dtype) for name in own}
+        module = made.from_single_file(tensors, config=str(source.folder), dtype=dtype, local_files_only=True)
+    except (RuntimeError, SafetensorError) as error:
+        if memory.ran_out(error):
+            raise
+        raise ValueError(f"{file.path.name} does not fit {source.folder.name}: {error}") from error
+    return module.eval()
 
 
 def _load_nf4(kind: PartClass, source: Source, device: Device, models: Path) -> Any:
     from hotfolder.models import nf4
 
-    path = nf4.file_of(kind, source, models)
+    path = quantized.file_of(kind, source, models)
     if path.is_file():
         return nf4.load(kind, source.folder, path)
     module = load(kind, source, "bf16", device, models)

@@ -8,7 +8,6 @@ float32 scale. transformers leaves T5's `wo` as it is; its outputs are large.
 """
 
 import contextlib
-import hashlib
 import importlib
 import os
 from collections.abc import Iterator
@@ -22,19 +21,10 @@ from safetensors.torch import load_file, save_file
 
 from hotfolder import atomic
 from hotfolder.models.families.base import PartClass
-from hotfolder.models.sources import Source, name_of
 
 KEPT = ("wo",)
 """Layers that stay in 16 bits."""
 BLOCK = 64
-FORMAT = "1"
-"""Part of the file's name: another number, and all is quantised anew."""
-
-
-def file_of(kind: PartClass, source: Source, models: Path) -> Path:
-    """Return where the quantised form of a part lies, or will: it is named after the files that it was made of."""
-    names = "\n".join([FORMAT, kind.name, *map(name_of, source.files)])
-    return models / "quantized" / f"{kind.name}-nf4-{hashlib.sha256(names.encode()).hexdigest()[:16]}.safetensors"
 
 
 def quantise(module: Any, device: str) -> None:

@@ -1,6 +1,7 @@
-"""Disk freed: weights that hotfolder fetched and nothing here names, and what was begun and never finished.
+"""Disk freed: weights that hotfolder fetched and nothing here names, what was begun and never finished, and NF4 copies
+of weights that are gone.
 
-What other programs brought into the hub's cache, and what lies in a workspace's models/, is never touched.
+What other programs brought into the hub's cache, and what else lies in a workspace's models/, is never touched.
 """
 
 import contextlib
@@ -11,17 +12,22 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from hotfolder.models import download, fetch, hub
+from hotfolder.models import download, fetch, hub, quantized
 from hotfolder.models.entries import ModelEntry, entries
 
 
 @dataclass(frozen=True)
 class Unneeded:
-    """What can go of one model: files in the hub's cache, and the bytes of the disk that this frees."""
+    """What can go of one model: files in the hub's cache, and the bytes of the disk that this frees. Without an `entry`
+    they are NF4 copies in a workspace."""
 
-    entry: ModelEntry
+    entry: ModelEntry | None
     files: tuple[Path, ...]
     bytes: int
+
+    @property
+    def name(self) -> str:
+        return self.entry.name if self.entry else "models/quantized"
 
 
 def find(kept: Collection[str]) -> list[Unneeded]:
@@ -40,12 +46,22 @@ def find(kept: Collection[str]) -> list[Unneeded]:
     return found
 
 
+def find_copies(models: Path) -> list[Unneeded]:
+    """Return the NF4 copies in a workspace's `models` whose source is gone or has changed."""
+    files = quantized.orphans(models)
+    return [Unneeded(None, tuple(files), sum(path.stat().st_size for path in files))] if files else []
+
+
 def remove(one: Unneeded) -> None:
     """Delete what was found of a model; of its folder nothing is left unless another program has files there.
 
     Raises:
         NotYet: it is being fetched this moment.
     """
+    if one.entry is None:
+        for path in one.files:
+            path.unlink(missing_ok=True)
+        return
     assert one.entry.repo
     folder = hub.storage(one.entry.repo)
     with fetch.alone(one.entry):

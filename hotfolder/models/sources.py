@@ -10,6 +10,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from hotfolder.models import entries
+from hotfolder.models.parts import CONFIGS
+
 SHA256 = re.compile("[0-9a-f]{64}")
 
 
@@ -25,10 +28,14 @@ class File:
 
 @dataclass(frozen=True)
 class Source:
-    """One part of a model. `folder` holds its configuration, `files` its weights: none for a tokenizer."""
+    """One part of a model. `folder` holds its configuration, `files` its weights: none for a tokenizer.
+
+    `is_original`: the one file has the layout of the model's makers, and is converted while it is loaded.
+    """
 
     folder: Path
     files: tuple[File, ...] = ()
+    is_original: bool = False
 
     def is_same(self, other: "Source") -> bool:
         """Say whether both hold the same weights, byte by byte; files are read only where their sizes are equal.
@@ -50,6 +57,29 @@ def file_of(path: Path) -> File:
     real = path.resolve()
     status = real.stat()
     return File(real, status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+def find(entry: entries.ModelEntry, part: str, place: Path, models: Path) -> Source:
+    """Return where a part of a model comes from whose weights are at `place` (entries.weights_folder).
+
+    Args:
+        part: as diffusers names it, "" for the one part of a model that has no others.
+
+    Raises:
+        FileNotFoundError: it is not there any more.
+    """
+    if not part or place.is_dir():
+        return part_of(place, part)
+    if part == "transformer":
+        return Source(CONFIGS / entry.parts[part], (file_of(place),), is_original=True)
+    if part == "scheduler":
+        return Source(CONFIGS / entry.parts[part])
+    home = entries.home_of(entry, part, models)
+    if home is None:
+        raise FileNotFoundError(f"{part} is not there any more")
+    if home.is_file():
+        return Source(CONFIGS / entry.parts[part], (file_of(home),), is_original=True)
+    return part_of(home, part)
 
 
 def part_of(folder: Path, part: str) -> Source:

@@ -1,5 +1,6 @@
 """One file for each family of models, found by scanning this folder. Importing it imports no torch."""
 
+import functools
 import sys
 from typing import Any
 
@@ -8,7 +9,7 @@ from hotfolder.registry import Registry
 FAMILIES: Registry[type[Any]] = Registry("model family")
 
 
+@functools.cache
 def discover() -> None:
     """Import every family once; each registers itself."""
-    if not list(FAMILIES):
-        FAMILIES.discover(sys.modules[__name__])
+    FAMILIES.discover(sys.modules[__name__])
