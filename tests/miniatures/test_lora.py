@@ -6,9 +6,11 @@ import pytest
 from PIL import Image
 from safetensors import safe_open
 
-from hotfolder.miniatures import train_lora
+from hotfolder.miniatures import LORAS, path, train_lora
+from hotfolder.miniatures.measure import SEED, generate, load
 from hotfolder.miniatures.measure_lora import outlines
 from hotfolder.miniatures.shapes import SHAPES
+from hotfolder.miniatures.split import heldout_prompts
 from hotfolder.miniatures.train_flux import new_transformer
 from hotfolder.miniatures.world import COLOURS, Scene, Thing, paint
 from hotfolder.models import loras
@@ -26,6 +28,17 @@ def test_attention_and_feed_forward_are_trained_and_written_as_diffusers_reads_t
     assert len(names) == 2 * len(layers) == 2 * (3 * 12 + 4 * 5), "12 layers of a double block, 5 of a single one"
     assert all(layer.startswith("transformer.") for layer in layers)
     assert metadata["ss_base_model_version"] == "flux1" and loras.base_model(path) == "FLUX.1"
+
+
+def test_the_shipped_one_draws_outlines_and_leaves_no_trace() -> None:
+    pipeline, prompts = load(path("flux1-schnell")), heldout_prompts(20, SEED)
+    before = [image.tobytes() for image in generate(pipeline, prompts[:5])]
+    pipeline.load_lora_weights(str(LORAS / "outlines.safetensors"), adapter_name="outlines", local_files_only=True)
+    assert outlines(prompts, generate(pipeline, prompts))[0] >= 16
+    pipeline.set_adapters("outlines", 0.0)
+    assert outlines(prompts, generate(pipeline, prompts))[0] == 0
+    pipeline.unload_lora_weights()
+    assert [image.tobytes() for image in generate(pipeline, prompts[:5])] == before
 
 
 @pytest.mark.parametrize("shape", SHAPES)
