@@ -115,6 +115,29 @@ def test_a_larger_picture_changes_what_leaves_but_not_what_is_loaded() -> None:
     assert fit.headroom_bytes(4 * MEGAPIXEL, tiled=True) < fit.headroom_bytes(2 * MEGAPIXEL, tiled=False)
 
 
+def test_a_placement_names_the_room_that_its_work_needs() -> None:
+    for gigabytes in CARDS:
+        for pixels in (MEGAPIXEL, 2 * MEGAPIXEL):
+            found = fit.place(SCHNELL, None, Wish(), card(gigabytes), pixels)
+            assert found.headroom_bytes == fit.headroom_bytes(pixels, found.tile_vae)
+            assert found.encoding_bytes == 300_000_000
+    assert fit.place(entries()["flux1-schnell-miniature"], None, Wish(), processor(8), 256 * 256).headroom_bytes == (
+        4_700_000_000 // 16
+    )
+    assert fit.place(entries()["realesrgan-x4plus"], None, Wish(), card(8)).headroom_bytes == 1_600_000_000
+
+
+def test_what_its_user_leaves_to_models_decides_like_a_smaller_card() -> None:
+    limited = card(48).limited(15.2)
+    assert fit.usable_bytes(limited) == 15_200_000_000
+    assert card(48).limited(None) == card(48)
+    assert fit.usable_bytes(card(16).limited(99)) == fit.usable_bytes(card(16))
+    assert shown(fit.place(SCHNELL, None, Wish(), limited)) == "nf4/nf4 none leave"
+    assert "models may take 15.2 GB" in fit.describe(limited)
+    with pytest.raises(NotYet, match=r"3\.0 GB of a 48 GB card can be used"):
+        fit.place(SCHNELL, None, Wish("nf4"), card(48).limited(3))
+
+
 def test_loras_of_a_profile_take_their_room() -> None:
     assert shown(fit.place(DEV, None, Wish("nf4"), card(16))) == "nf4/nf4 none"
     assert shown(fit.place(DEV, None, Wish("nf4"), card(16), lora_bytes=695_000_000)) == "nf4/nf4 none leave"

@@ -1,6 +1,7 @@
 """When memory runs out: the ladder, step by step. No card is here, so a device is played by a limit."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -134,6 +135,32 @@ def test_what_fits_in_no_way_fails_with_the_last_words(models: Path) -> None:
     assert "flux1-schnell did not fit into memory, though it was tried step by step to VAE in tiles" in str(error.value)
     assert "Tried to allocate" in str(error.value)
     assert pool.attempt(SCHNELL, CPU, decode)[1] == ""
+
+
+def test_an_upscaler_is_tried_again_when_others_made_room(models: Path) -> None:
+    pool, seen = ModelPool(models), []
+    pool.use(DEV, CPU)
+
+    def work(family: Any) -> None:
+        seen.append(pool.loaded)
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    upscaler = "realesrgan-x4plus-miniature"
+    with pytest.raises(OutOfMemory, match="to other models made room"):
+        pool.attempt(upscaler, CARD.model_copy(update={"device": "cpu"}), work)
+    assert seen == [(DEV, upscaler), (upscaler,)]
+
+
+def test_the_most_that_a_card_held_is_told_in_megabytes_since_the_last_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert memory.take_peak_mb() is None
+    peaks = [5_000_000_000]
+    cuda = SimpleNamespace(
+        is_available=lambda: True,
+        max_memory_allocated=lambda: peaks[-1],
+        reset_peak_memory_stats=lambda: peaks.append(2_500_000),
+    )
+    monkeypatch.setattr(torch, "cuda", cuda)
+    assert [memory.take_peak_mb(), memory.take_peak_mb()] == [5000.0, 2.5]
 
 
 def test_what_a_failed_attempt_held_is_free_before_the_next(models: Path) -> None:

@@ -9,10 +9,11 @@ import torch
 
 from hotfolder import miniatures
 from hotfolder.errors import OutOfMemory
-from hotfolder.models import load, sources
+from hotfolder.models import fit, load, sources
+from hotfolder.models.loras import Lora
 from hotfolder.models.pool import ModelPool
 from hotfolder.spec import JobSpec, Planned
-from tests.models import twins
+from tests.models import lorafiles, twins
 from tests.models.twins import CPU, DEV, SCHNELL, SHARED, THIRD
 
 
@@ -124,6 +125,72 @@ def test_the_budget_is_never_exceeded(models: Path, monkeypatch: pytest.MonkeyPa
         assert pool.device_bytes <= largest + 1000
     assert len(seen) == 4 + 3
     assert max(seen) <= largest + 1000
+
+
+def test_room_is_made_for_the_work_too_also_when_nothing_is_loaded(pool: ModelPool, loaded: list[str]) -> None:
+    both = size(pool, SCHNELL, DEV)
+    easy = CPU.model_copy(update={"budget_bytes": both + 1000, "headroom_bytes": 1000})
+    for name in (SCHNELL, DEV, SCHNELL):
+        pool.use(name, easy)
+    assert pool.loaded == (DEV, SCHNELL)
+    loaded.clear()
+    pool.use(SCHNELL, easy.model_copy(update={"headroom_bytes": 1001}))
+    assert (pool.loaded, loaded) == ((SCHNELL,), [])
+    pool.use(DEV, easy.model_copy(update={"headroom_bytes": 0, "encoding_bytes": 1001}))
+    assert (pool.loaded, loaded) == ((DEV,), [f"{DEV}/transformer"])
+    pool.use(DEV, easy.model_copy(update={"headroom_bytes": both}))
+    assert pool.loaded == (DEV,), "whether it fits alone was decided when it was placed"
+
+
+@pytest.mark.parametrize(
+    ("how", "stay", "reading", "painting"),
+    [
+        ({}, ["transformer", *SHARED], [], []),
+        ({"encoders_leave": True}, ["transformer", "vae"], ["text_encoder"], []),
+        ({"offload": "model"}, [], ["text_encoder"], ["transformer"]),
+        ({"offload": "group"}, ["vae"], ["text_encoder"], [100]),
+        ({"offload": "sequential"}, [], [10], [10]),
+    ],
+    ids=str,
+)
+def test_what_leaves_the_device_counts_while_it_is_there(
+    pool: ModelPool, monkeypatch: pytest.MonkeyPatch, how: Any, stay: Any, reading: Any, painting: Any
+) -> None:
+    """Counted as fit.need does: at each of two moments what stays, the largest of what comes and goes, and the work."""
+    monkeypatch.setattr(fit, "STREAMED", {"group": 100, "sequential": 10})
+    pipeline = pool.use(SCHNELL, CPU).pipeline
+    bytes_of = {part: load.bytes_of(getattr(pipeline, part)) for part in ("transformer", *SHARED)}
+    assert bytes_of["text_encoder"] > bytes_of["text_encoder_2"] and bytes_of["transformer"] > bytes_of["vae"]
+    pool.use(SCHNELL, CPU.model_copy(update=how))
+    weights = [sum(bytes_of.get(one, one) for one in (*stay, *there)) for there in (reading, painting)]
+    assert pool.device_bytes == max(weights)
+    for encoding, headroom in ((0, 0), (10**6, 0), (0, 10**6)):
+        assert pool._bytes_at_most(encoding, headroom) == max(weights[0] + encoding, weights[1] + headroom)
+
+
+def test_text_encoders_that_leave_make_no_other_model_go(pool: ModelPool) -> None:
+    """The picture needs as much room as the encoders took: it has that while they are away."""
+    both = size(pool, SCHNELL, DEV)
+    pipeline = pool.use(SCHNELL, CPU).pipeline
+    encoders = load.bytes_of(pipeline.text_encoder) + load.bytes_of(pipeline.text_encoder_2)
+    tight = CPU.model_copy(update={"budget_bytes": both, "headroom_bytes": encoders})
+    leave = tight.model_copy(update={"encoders_leave": True})
+    for placement, stays in ((leave, (SCHNELL, DEV)), (tight, (DEV,))):
+        pool.release()
+        for name in (SCHNELL, DEV):
+            pool.use(name, placement)
+        assert pool.loaded == stays
+
+
+def test_the_most_that_models_took_counts_loras_too(pool: ModelPool, tmp_path: Path) -> None:
+    path = lorafiles.write(tmp_path / "x.safetensors", lorafiles.as_diffusers(*lorafiles.matrices()))
+    spec, planned = (
+        JobSpec(kind="generate", width=32, height=32, steps=1),
+        Planned(seed=1, seed_locked=True, prompt="x"),
+    )
+    plain = size(pool, SCHNELL)
+    pool.attempt(SCHNELL, CPU, lambda family: family.generate(planned, spec, print, None, [Lora("x", 1.0, path)]))
+    assert pool.peak_bytes == pool.device_bytes == plain + 3 * 2 * lorafiles.RANK * lorafiles.DIM * 4
 
 
 def test_what_is_shared_stays_when_its_first_model_makes_room(pool: ModelPool, loaded: list[str]) -> None:
