@@ -173,7 +173,7 @@ def home_of(entry: ModelEntry, part: str, models: Path) -> Path | None:
 def lenders(entry: ModelEntry, models: Path) -> list[ModelEntry]:
     """Return the models whose parts a model in one file may have borrowed; none for others."""
     try:
-        return _with_same_companions(entry) if weights_folder(entry, models).is_file() else []
+        return _with_same_companions(entry) if entry.parts and weights_folder(entry, models).is_file() else []
     except NotYet:
         return []
 

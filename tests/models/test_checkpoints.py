@@ -9,13 +9,15 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from hotfolder import worker
 from hotfolder.errors import JobError, NotYet
 from hotfolder.models import checkpoints, inventory, load, parts, quantized, sources
 from hotfolder.models.entries import entries, home_of, known, weights_folder
 from hotfolder.models.families.flux1 import Flux1
 from hotfolder.models.placement import Placement
 from hotfolder.models.pool import ModelPool
-from tests.models import singlefile
+from hotfolder.spec import JobSpec, LoraUse
+from tests.models import lorafiles, singlefile
 from tests.models.singlefile import GUIDANCE, SHAPES, put_header
 from tests.service import tiny
 
@@ -168,6 +170,16 @@ def test_a_file_in_the_root_of_the_hubs_snapshot_serves(models: Path, tmp_path: 
     snapshot = tmp_path / "hub" / "models--black-forest-labs--FLUX.1-dev" / "snapshots" / ("a" * 40)
     path = put_header(snapshot / "flux1-dev.safetensors", DEV)
     assert weights_folder(entries()["flux1-dev"], models) == path
+
+
+def test_loras_of_a_job_reach_a_checkpoint_of_ones_own(models: Path) -> None:
+    tiny.put_weights(models)
+    put(models, "mine.safetensors")
+    (models / "loras").mkdir()
+    lorafiles.write(models / "loras" / "style.safetensors", lorafiles.as_diffusers(*lorafiles.matrices()))
+    spec = JobSpec(kind="generate", model="mine", loras=(LoraUse(name="style"),))
+    order = worker.Order(1, spec, (), "mine", None, models, 1)
+    assert [lora.name for lora in worker._loras(order, models)] == ["style"]
 
 
 def one_block(name: str, config: dict[str, Any]) -> None:

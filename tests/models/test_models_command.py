@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -11,8 +12,10 @@ from hotfolder import cli
 from hotfolder import workspace as places
 from hotfolder.models import download, fetch, hub, prune
 from hotfolder.models.entries import entries
+from tests.models import singlefile
 from tests.models.conftest import WEIGHTS
 from tests.models.hubserver import COMMIT, Hub
+from tests.service import tiny
 
 BLIP = "Salesforce/blip-image-captioning-large"
 
@@ -173,3 +176,31 @@ def test_what_is_being_fetched_is_not_pruned(models: Command) -> None:
     assert code == 1
     assert "is being fetched" in said
     assert cached() == before
+
+
+def test_copies_in_nf4_of_what_is_gone_are_pruned(models: Command) -> None:
+    folder = models.root / "models" / "quantized"
+    folder.mkdir()
+    (folder / "T5EncoderModel-nf4-0123456789abcdef.safetensors").write_bytes(bytes(2_000_000))
+    (folder / "notes.txt").write_text("the user's")
+    assert models("prune", "blip-large", "--yes") == (0, "There is nothing to delete.\n")
+    code, said = models("prune", "--yes")
+    assert (code, said.splitlines()[0]) == (0, "models/quantized: 1 files, 2.0 MB")
+    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+
+
+def test_what_a_checkpoint_of_one_file_borrows_is_not_pruned(models: Command) -> None:
+    """A model of the same parts was fetched; a file of one's own is the transformer to them."""
+    (models.root / "hotfolder.yaml").write_text("profile: miniature\n")
+    repo = hub.storage("black-forest-labs/FLUX.1-schnell")
+    snapshot = repo / "snapshots" / COMMIT
+    shutil.copytree(tiny.weights(), snapshot)
+    files = [path.relative_to(repo).as_posix() for path in snapshot.rglob("*") if path.is_file()]
+    (repo / fetch.LEDGER).write_text("".join(f"{name}\n" for name in files))
+    mine = singlefile.put_header(
+        models.root / "models" / "checkpoints" / "mine.safetensors", singlefile.SHAPES | singlefile.GUIDANCE
+    )
+    assert "There is nothing to delete.\n" in models("prune", "--yes")[1]
+    mine.unlink()
+    assert "flux1-schnell: " in models("prune", "--yes")[1]
+    assert not snapshot.exists()
