@@ -159,7 +159,7 @@ def plan(waiting: list[Candidate], bound: int) -> tuple[int, int]:
     overtaken = dict.fromkeys((job.id for job in waiting), 0)
     while waiting:
         head = waiting[0]
-        job = planner.next_job(waiting, resident, overtaken[head.id], bound)
+        job = planner.next_job(waiting, [resident], overtaken[head.id], bound)
         assert job
         waiting.remove(job)
         for other in waiting:
