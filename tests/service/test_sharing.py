@@ -91,3 +91,4 @@ def test_a_queue_that_alternates_models(tmp_path: Path, hub: dict[str, Path]) ->
     for number in range(len(JOBS)):
         (image,) = place.images(f"job{number}")
         assert image["pixel_sha256"] == alone(models, number), JOBS[number]
+        assert image["peak_vram_mb"] is None, "there is no card"
