@@ -168,8 +168,14 @@ def test_own_checkpoints_are_listed_as_the_model_they_were_made_from(models: Pat
 def test_a_file_in_the_root_of_the_hubs_snapshot_serves(models: Path, tmp_path: Path) -> None:
     tiny.put_weights(models)
     snapshot = tmp_path / "hub" / "models--black-forest-labs--FLUX.1-dev" / "snapshots" / ("a" * 40)
-    path = put_header(snapshot / "flux1-dev.safetensors", DEV)
-    assert weights_folder(entries()["flux1-dev"], models) == path
+    blob = put_header(snapshot.parents[1] / "blobs" / ("b" * 64), DEV)
+    snapshot.mkdir(parents=True)
+    path = snapshot / "flux1-dev.safetensors"
+    path.symlink_to(blob)
+    entry = entries()["flux1-dev"]
+    assert weights_folder(entry, models) == path
+    source = sources.find(entry, "transformer", path, models)
+    assert (source.files[0].path, source.is_original) == (blob, True)
 
 
 def test_loras_of_a_job_reach_a_checkpoint_of_ones_own(models: Path) -> None:
@@ -217,6 +223,7 @@ def test_the_weights_of_a_file_are_those_of_the_folder(
     singlefile.configure(models / "configs", one_block)
     monkeypatch.setattr(sources, "CONFIGS", models / "configs")
     monkeypatch.setattr(load, "own", lambda module: None)
+    monkeypatch.setattr("socket.socket.connect", None)
     pipeline = ModelPool(models).use("mine", HALF).pipeline
     found = pipeline.transformer.state_dict()
     assert {*found} == {*expected}
@@ -244,17 +251,19 @@ def test_wrong_shapes_fail_with_the_names_of_file_and_tensor(models: Path) -> No
         ModelPool(models).use(tiny.MODEL, HALF)
 
 
-def test_the_vae_of_one_file_is_that_of_the_folder(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.float8_e4m3fn])
+def test_the_vae_of_one_file_is_that_of_the_folder(models: Path, dtype: torch.dtype) -> None:
     folder = tiny.put_weights(models)
     expected = load_file(folder / "vae" / "diffusion_pytorch_model.safetensors")
     content = json.loads((folder / "vae" / "config.json").read_text())
     singlefile.configure(models / "configs", lambda name, own: own.update(content) if name == "flux1-vae" else None)
-    path = models / "checkpoints" / "ae.safetensors"
-    save_file({name: one.contiguous() for name, one in singlefile.of_vae(expected).items()}, path)
+    path = models / "blobs" / ("a" * 64)  # as the hub's cache names it
+    path.parent.mkdir()
+    save_file({name: one.to(dtype).contiguous() for name, one in singlefile.of_vae(expected).items()}, path)
     source = sources.Source(models / "configs" / "flux1-vae", (sources.file_of(path),), is_original=True)
     found = load.load(Flux1.PARTS["vae"], source, "fp32", "cpu", models).state_dict()
     assert {*found} == {*expected}
-    assert all(torch.equal(found[name], one) for name, one in expected.items())
+    assert all(torch.equal(found[name], one.to(dtype).float()) for name, one in expected.items())
 
 
 def test_copies_in_nf4_go_when_their_source_is_gone(models: Path) -> None:
