@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -195,7 +196,7 @@ def one_block(name: str, config: dict[str, Any]) -> None:
 
 
 @pytest.fixture(scope="module")
-def full_width(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, torch.Tensor]]:
+def full_width(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, torch.Tensor]]]:
     """Write a file of one double and one single block of [dev], 1 GB; each row of each weight has its own number."""
     from diffusers import FluxTransformer2DModel
 
@@ -210,7 +211,8 @@ def full_width(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str
         tensors[name] = (rows[:, None].expand(empty.shape) if empty.ndim == 2 else rows).contiguous()
     path = tmp_path_factory.mktemp("single") / "mine.safetensors"
     save_file({f"{checkpoints.PREFIX}{name}": one for name, one in singlefile.of_transformer(tensors).items()}, path)
-    return path, tensors
+    yield path, tensors
+    path.unlink()
 
 
 def test_the_weights_of_a_file_are_those_of_the_folder(

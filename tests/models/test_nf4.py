@@ -91,5 +91,5 @@ def test_the_file_is_named_after_what_it_was_made_of(tmp_path: Path, t5: sources
         path.parent.mkdir(parents=True)
         path.write_bytes(b"weights")
     one, two = (sources.Source(path.parent, (sources.file_of(path),)) for path in (blob, other))
-    assert quantized.file_of(kind, one, tmp_path) == nf4.file_of(kind, two, tmp_path)
-    assert quantized.file_of(kind, one, tmp_path) != nf4.file_of(kind, t5, tmp_path)
+    assert quantized.file_of(kind, one, tmp_path) == quantized.file_of(kind, two, tmp_path)
+    assert quantized.file_of(kind, one, tmp_path) != quantized.file_of(kind, t5, tmp_path)
