@@ -45,8 +45,8 @@ def save(source: Path, target: Path, format: str, facts: Facts) -> str | None:
     if put := {"PNG": _png, "JPEG": _jpeg, "WEBP": _webp}.get(format):
         try:
             parts = put(memoryview(source.read_bytes()), facts)
-        except (ValueError, LookupError, OverflowError, struct.error):  # signed, odd or damaged: what cannot be understood is let be
-            pass
+        except (ValueError, LookupError, OverflowError, struct.error):
+            pass  # signed, odd or damaged: what cannot be understood is let be
         else:
             with open(target, "wb") as file:
                 file.writelines(parts)

@@ -62,3 +62,14 @@ def test_the_project_refers_to_nothing_that_a_reader_does_not_have() -> None:
             text = path.read_bytes().decode("utf-8", "ignore")
             found += [f"{name}: {word}" for word in outside if word in text]
     assert not found
+
+
+def test_weights_are_loaded_without_the_network() -> None:
+    """A worker that asked the hub would wait for it, and fetch what nobody agreed to."""
+    loads = ("from_pretrained(", "from_single_file(", ".load_config(")
+    for path in (ROOT / "hotfolder").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        for number, call in enumerate(text.split("\n")):
+            if any(load in call for load in loads):
+                following = "\n".join(text.split("\n")[number : number + 8])
+                assert "local_files_only=True" in following, f"{path.name}:{number + 1}"
