@@ -70,6 +70,6 @@ def test_weights_are_loaded_without_the_network() -> None:
     for path in (ROOT / "hotfolder").rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         for number, call in enumerate(text.split("\n")):
-            if any(load in call for load in loads):
+            if any(load in call for load in loads) and "def " not in call:
                 following = "\n".join(text.split("\n")[number : number + 8])
                 assert "local_files_only=True" in following, f"{path.name}:{number + 1}"
