@@ -15,7 +15,7 @@ from typing import Any
 
 from hotfolder import miniatures
 from hotfolder.errors import NotYet, RejectedInput
-from hotfolder.models import entries
+from hotfolder.models import complete, entries
 from hotfolder.models.entries import ModelEntry
 from hotfolder.registry import did_you_mean
 from hotfolder.spec import LoraUse
@@ -119,22 +119,10 @@ def _header(path: Path, size: int) -> tuple[dict[str, str], dict[str, list[int]]
         shapes = {name: list(tensor["shape"]) for name, tensor in header.items()}
         end = max((tensor["data_offsets"][1] for tensor in header.values()), default=0)
     except (ValueError, AttributeError, TypeError, LookupError):
-        raise RejectedInput(f"{path.name} {_what_it_is(path)}") from None
+        raise RejectedInput(f"{path.name} {complete.fault(path)}") from None
     if size != 8 + length + end:
         raise RejectedInput(f"{path.name} is cut short: {size:,} of {8 + length + end:,} bytes; copy it again")
     return metadata, shapes
-
-
-def _what_it_is(path: Path) -> str:
-    with open(path, "rb") as file:
-        begin = file.read(512)
-    if begin.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")):
-        return "is a pickle by another name, which can run programs when it is opened; hotfolder does not open it"
-    if begin.lstrip()[:1] == b"<":
-        return "is a web page, not a LoRA: the download needs a login, or the link was another; download it again"
-    if begin.startswith(b"version https://git-lfs"):
-        return "only points to the LoRA, as git does for large files; download the file itself"
-    return "is no safetensors file, or not whole; download it again"
 
 
 _IS_LORA = re.compile(r"lora_(A|B|down|up)\b|lora[12]\.(down|up)\.weight|lora\.(down|up)\.weight|lora_linear_layer")

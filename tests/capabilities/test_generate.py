@@ -152,7 +152,7 @@ def test_a_text_of_prompts_makes_one_picture_a_line(painter: Living) -> None:
         ("prompt: 'a {<lora:inks:1>|b}'\n", "outside of { }"),
         ("prompt: [a <lora:inks>, b]\n", "name them with `loras:`"),
         ("loras: [sdxl]\n", "the LoRA `sdxl` is for Stable Diffusion XL and does not fit flux1-schnell (FLUX.1)"),
-        ("loras: [page]\n", "page.safetensors is a web page, not a LoRA"),
+        ("loras: [page]\n", "page.safetensors is a web page, no weights"),
         ("negative_prompt: people\n", "`guidance` above 1"),
         ("size: 4096\n", "up to 2048 pixels"),
         ("seed: 18446744073709551616\n", "`seed`"),

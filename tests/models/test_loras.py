@@ -118,13 +118,13 @@ def broken() -> dict[str, tuple[bytes, str]]:
     header = json.dumps({"a.lora_A.weight": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode()
     whole = len(header).to_bytes(8, "little") + header + bytes(8)
     return {
-        "empty": (b"", "no safetensors file"),
+        "empty": (b"", "holds no weights at all"),
         "cut": (whole[:-3], "is cut short: "),
         "page": (b"<!DOCTYPE html><html>Log in</html>", "is a web page"),
         "pickle": (b"\x80\x02}q\x00.", "is a pickle by another name"),
         "zip": (b"PK\x03\x04archive/data.pkl", "is a pickle by another name"),
         "pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:00", "only points to the LoRA"),
-        "list": ((2).to_bytes(8, "little") + b"[]", "no safetensors file"),
+        "list": ((2).to_bytes(8, "little") + b"[]", "holds no weights at all"),
         "huge": ((2**63).to_bytes(8, "little") + b"{}", "is cut short: "),
     }
 
