@@ -123,7 +123,7 @@ def broken() -> dict[str, tuple[bytes, str]]:
         "page": (b"<!DOCTYPE html><html>Log in</html>", "is a web page"),
         "pickle": (b"\x80\x02}q\x00.", "is a pickle by another name"),
         "zip": (b"PK\x03\x04archive/data.pkl", "is a pickle by another name"),
-        "pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:00", "only points to the LoRA"),
+        "pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:00", "only points to the weights"),
         "list": ((2).to_bytes(8, "little") + b"[]", "holds no weights at all"),
         "huge": ((2**63).to_bytes(8, "little") + b"{}", "is cut short: "),
     }
