@@ -24,9 +24,6 @@ SCHEDULES = {"": ("", "simple", "normal", "sgmuniform", "automatic"), "Karras": 
              "Exponential": ("exponential",)}  # fmt: skip
 """Name -> what follows the solver's; the first is the model's own spacing."""
 
-ALMOST_ONE = 1 - 1e-4
-"""The first noise level for solvers that take the logarithm of what is left of the picture: none is at 1."""
-
 
 @dataclass(frozen=True)
 class Sampler:

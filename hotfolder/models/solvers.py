@@ -16,7 +16,8 @@ from diffusers import (
 )
 from torch import Tensor
 
-from hotfolder.models.samplers import ALMOST_ONE
+ALMOST_ONE = 1 - 1e-4
+"""The first noise level for solvers that take the logarithm of what is left of the picture: none is at 1."""
 
 
 class _OnOwnLevels:
