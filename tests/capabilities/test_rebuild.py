@@ -28,7 +28,7 @@ def test_the_rows_of_every_picture_come_back(painter: Living, tmp_path: Path) ->
     columns = ", ".join(SAME)
     with store.reading(copy.catalog) as catalog:
         before = catalog.rows(f"select {columns} from images order by path")
-    assert {row["kind"] for row in before} == {"generate", "upscale"} and len(before) >= 4
+    assert {row["kind"] for row in before} >= {"generate", "upscale"} and len(before) >= 4
     assert "done/upscale/same-name-2.png" in {row["parent_path"] for row in before}
     pictures, _ = rebuild.rebuild(copy)
     assert pictures == len(before)
