@@ -22,7 +22,7 @@ def test_the_rows_of_every_picture_come_back(painter: Living, tmp_path: Path) ->
         painter.drop("upscale/same-name.png", picture(20 + number))
         poll(lambda number=number: len(painter.images("same-name")) == number, "picture")
         painter.job("same-name", "done")
-    shutil.copytree(painter.root, tmp_path / "w", ignore=shutil.ignore_patterns("models", "lock", "pid"))
+    shutil.copytree(painter.root, tmp_path / "w", ignore=shutil.ignore_patterns("models", "lock", "pid", "*.part"))
     copy = places.open_workspace(tmp_path / "w")
     places.make_private(copy)
     columns = ", ".join(SAME)
