@@ -98,13 +98,13 @@ def _put_picture(workspace: Workspace, catalog: Catalog, path: Path) -> bool:
 
 
 def _input_of(catalog: Catalog, job: dict[str, Any]) -> str | None:
-    """Return where the picture that a job worked on lies; by its hash, since another may have its name by now."""
-    sha256 = job.get("image_sha256")
-    for row in catalog.rows("select files from drops where files like ?", f"%{sha256}%") if sha256 else ():
-        for file in queue.files_of(row):
-            if file["sha256"] == sha256:
-                return str(file["path"])
-    return job.get("image")
+    """Return where the picture that a job worked on lies; by its hash, since another may have its name by now. Of
+    several copies it is the one of that name."""
+    sha256, name = job.get("image_sha256"), job.get("image")
+    rows = catalog.rows("select files from drops where files like ?", f"%{sha256}%") if sha256 else ()
+    copies = [str(file["path"]) for row in rows for file in queue.files_of(row) if file["sha256"] == sha256]
+    named = [path for path in copies if name and Path(path).name == Path(name).name]
+    return next(iter([*named, *copies]), name)
 
 
 def facts_of(found: read.Found, image: Image.Image, path: Path) -> dict[str, Any]:
