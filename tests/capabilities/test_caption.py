@@ -173,7 +173,7 @@ def test_what_cannot_be_is_refused_and_the_queue_goes_on(studio: Living, caption
 def test_rebuild_and_verify_know_the_files_beside(
     studio: Living, captioned: dict[str, dict[str, Any]], tmp_path: Path
 ) -> None:
-    ignored = shutil.ignore_patterns("models", "lock", "pid", "*.part", "*.part")
+    ignored = shutil.ignore_patterns("models", "lock", "pid", "*.part")
     poll(lambda: not list(studio.workspace.work.iterdir()), "end of all work")
     shutil.copytree(studio.root, tmp_path / "w", ignore=ignored)
     copy = places.open_workspace(tmp_path / "w")
