@@ -151,10 +151,11 @@ def status(as_json: bool) -> None:
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def check(files: tuple[Path, ...]) -> None:
     """Validate job files without running them, and print the resolved jobs."""
+    from hotfolder import machine
     from hotfolder.intake import checking
 
     workspace = _open()
-    click.echo("---\n".join(checking.check(workspace, file) for file in files), nl=False)
+    click.echo("---\n".join(checking.check(workspace, file, machine.facts) for file in files), nl=False)
 
 
 @commands.command()

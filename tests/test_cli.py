@@ -212,6 +212,16 @@ def test_check_prints_the_resolved_job_or_every_problem(fresh: Command, tmp_path
     assert "line 3" in said.err and "line 4" in said.err and "`seed`" in said.err
 
 
+def test_check_says_what_a_job_would_wait_for_and_what_can_never_run(fresh: Command, tmp_path: Path) -> None:
+    job = tmp_path / "a.yaml"
+    job.write_text("kind: generate\nprofile: miniature\nprompt: x\nloras: [tarot]\n")
+    said = fresh("check", str(job))
+    assert said.code == 0 and "# as things are: waits for the LoRA `tarot`" in said.out
+    job.write_text("kind: generate\nprompt: x\nmodel: sdxl\n")
+    said = fresh("check", str(job))
+    assert said.code == 1 and "no model `sdxl` for generate" in said.err
+
+
 def test_schema_is_a_schema_that_takes_the_examples(fresh: Command) -> None:
     schema = json.loads(fresh("schema").out)
     validator = jsonschema.validators.validator_for(schema)
