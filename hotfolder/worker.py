@@ -260,7 +260,9 @@ def stage(
     single = single_job(order, result)
     text = "".join(f"# {note}\n" for note in result.facts.get("notes", ())) + language.dump(single)
     capability = CAPABILITIES[spec.kind]
-    entry = entries.entries().get(spec.model or "")
+    used = result.facts
+    model = used.get("model", spec.model)
+    entry = entries.entries().get(model or "")
     hashed = model_hash(entries.weights_folder(entry, models)) if entry and entry.packaged else None
     source = None
     if picture and order.image_name and order.image_sha256:
@@ -270,7 +272,6 @@ def stage(
             parameters=found.parameters_text,
             exif=picture.exif if spec.keep_exif else None,
         )
-    used = result.facts
     facts = Facts(
         image_id=uuid.uuid4().hex,
         kind=spec.kind,
@@ -286,9 +287,9 @@ def stage(
         loras=used.get("loras", ()),
         width=image.width,
         height=image.height,
-        model=used.get("model", spec.model),
+        model=model,
         model_hash=hashed,
-        profile=spec.profile,
+        profile=spec.profile if "model" not in used or model else None,
         caption=used.get("caption"),
         tags=spec.tags if result.image else tuple(dict.fromkeys((*found.tags, *spec.tags))),
         rating=None if result.image else found.rating,

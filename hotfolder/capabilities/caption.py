@@ -1,5 +1,6 @@
 """Say in words what a picture shows: into a `.txt` beside it, the catalog, and a copy of the picture's own file."""
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
@@ -45,7 +46,10 @@ class Caption(Capability):
             raise Unsupported("`mode: deep` comes later; this version of hotfolder captions with `mode: fast`")
 
     def run(self, context: Context) -> Iterator[Result]:
-        """Caption the picture; the job's prompt is how the caption begins. A caption that is kept needs no model."""
+        """Caption the picture; the job's prompt is how the caption begins.
+
+        A caption that is kept needs no model, and a model that says nothing new wrote none of it.
+        """
         assert context.image
         image, options, own = context.image, context.options, context.caption
         for planned in context.planned:
@@ -59,8 +63,16 @@ class Caption(Capability):
             else:
                 caption = context.pool.attempt(context.model, say)
                 if own and options.existing == "append":
-                    caption = f"{own}, {caption}"
+                    if _says(own, caption):
+                        caption, facts["model"] = own, None
+                    else:
+                        caption = f"{own}, {caption}"
             trigger = options.trigger
             if trigger and caption.split(",")[0] != trigger:
                 caption = f"{trigger}, {caption}"
             yield Result(None, planned, {**facts, "caption": caption}, {".txt": caption})
+
+
+def _says(text: str, words: str) -> bool:
+    """Say whether `text` has these words in it as a whole already, in any case of letters."""
+    return re.search(rf"(?<!\w){re.escape(words)}(?!\w)", text, re.IGNORECASE) is not None

@@ -69,6 +69,7 @@ PICTURES: dict[str, tuple[str, bytes, str, str]] = {
     "text anew": ("q.png", photographs.written(PAINTED, "PNG"), "existing: overwrite", WORDS),
 }  # fmt: skip
 WITH_TEXT = ("with text", "text and more", "text anew")
+KEPT = ("described", "with text")
 
 
 @pytest.fixture(scope="module")
@@ -98,8 +99,11 @@ def test_the_caption_is_beside_it_in_it_and_in_the_catalog(
     own = ("garden",) if DESCRIBED in data else ()
     wanted = (*own, *(tag for tag in ("x", "y") if f"{tag}" in job.partition("tags:")[2]))
     assert (found.tags, row["tags"]) == (wanted, ", ".join(wanted) or None)
-    assert (row["kind"], row["seed"], row["profile"]) == ("caption", None, "miniature")
-    assert row["model"] == (None if case in ("described", "with text") else "blip-large-miniature")
+    model, profile = (None, None) if case in KEPT else ("blip-large-miniature", "miniature")
+    assert (row["kind"], row["seed"], row["profile"], row["model"]) == ("caption", None, profile, model)
+    told = found.record.keys() & {"model", "model_hash", "profile", "miniature"}
+    assert found.record["miniature"] is (case not in KEPT)
+    assert told - {"miniature"} == (set() if case in KEPT else {"model", "model_hash", "profile"})
     assert row["parent_path"] == f"done/caption/{name}"
     assert (studio.root / row["parent_path"]).read_bytes() == data
 
@@ -203,6 +207,33 @@ def test_a_kept_caption_loads_no_model() -> None:
         context = Context(spec, Caption.Options(**spec.options), planned, "m", _NoPool(), lambda *_: None, PAINTED, own)
         (result,) = Caption().run(context)
         assert (result.image, result.texts, result.facts["model"]) == (None, {".txt": expected}, None)
+
+
+class _Saying:
+    def __init__(self, words: str) -> None:
+        self.words = words
+
+    def caption(self, *given: Any) -> str:
+        return self.words
+
+    def attempt(self, name: str, work: Any) -> Any:
+        return work(self)
+
+
+def test_nothing_is_appended_twice() -> None:
+    spec = JobSpec(kind="caption", options={"trigger": "ohwx", "existing": "append"})
+    planned = (Planned(seed=0, seed_locked=False),)
+    for own, expected in (
+        ("existing", "ohwx, existing, a tree"),
+        ("ohwx, existing, a tree", "ohwx, existing, a tree"),
+        ("A tree, by Anna", "ohwx, A tree, by Anna"),
+        ("a treehouse", "ohwx, a treehouse, a tree"),
+    ):
+        options = Caption.Options(**spec.options)
+        context = Context(spec, options, planned, "m", _Saying("a tree"), lambda *_: None, PAINTED, own)
+        (result,) = Caption().run(context)
+        assert result.texts == {".txt": expected}
+        assert ("model" in result.facts) == (expected.removeprefix("ohwx, ") == own.removeprefix("ohwx, "))
 
 
 def test_deep_is_refused_with_a_sentence() -> None:
