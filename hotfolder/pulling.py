@@ -17,8 +17,8 @@ LINES = 10
 """Into how many lines a model's way is cut where there is no bar."""
 
 
-def find(names: tuple[str, ...]) -> list[ModelEntry]:
-    """Return the models of these names that can be fetched.
+def find(names: tuple[str, ...], shipped: str = "there is nothing to fetch") -> list[ModelEntry]:
+    """Return the models of these names that can be fetched; `shipped` is what is said of one that need not be.
 
     Raises:
         ConfigError: there is no such model, or nothing to fetch for it.
@@ -26,7 +26,7 @@ def find(names: tuple[str, ...]) -> list[ModelEntry]:
     fetchable = [entry.name for entry in entries().values() if entry.repo]
     for name in names:
         if name in entries() and name not in fetchable:
-            raise ConfigError(f"{name} comes with hotfolder; there is nothing to fetch")
+            raise ConfigError(f"{name} comes with hotfolder; {shipped}")
         if name not in fetchable:
             raise ConfigError(f"no model `{name}`{did_you_mean(name, fetchable)} (`hotfolder models` lists them)")
     return [entries()[name] for name in names]
@@ -74,7 +74,8 @@ def unneeded(workspace: Workspace, names: tuple[str, ...]) -> list[prune.Unneede
     that neither the workspace's profile, nor one of its own in profiles/, nor a checkpoint of one file, nor a job that
     has not ended needs; and NF4 copies of what is gone."""
     if names:
-        return prune.find(_needed_by_jobs(workspace) | {*entries()} - {entry.name for entry in find(names)})
+        named = {entry.name for entry in find(names, "it stays, only what was fetched can go")}
+        return prune.find(_needed_by_jobs(workspace) | {*entries()} - named)
     own = [path.stem for path in workspace.profiles.glob("*.yaml")]
     servings = [
         serving

@@ -10,7 +10,7 @@ from pydantic import Field
 from hotfolder import sentences, yamlfile
 from hotfolder.errors import BadSpec, ConfigError, Problem
 from hotfolder.models import fit
-from hotfolder.models.entries import HERE, ModelEntry, entries, known
+from hotfolder.models.entries import HERE, SINGLES, ModelEntry, entries, known
 from hotfolder.models.placement import Machine, Offload, Placement, Precision
 from hotfolder.registry import did_you_mean
 from hotfolder.spec import JobSpec, LoraUse, Strict
@@ -168,7 +168,8 @@ def choose(
     assert chosen
     entry = every.get(chosen)
     if entry is None or spec.kind not in entry.kinds:
-        hint = did_you_mean(chosen, fitting) or f"; known for {spec.kind}: {', '.join(fitting) or 'none'}"
+        own = f"; or put its file into models/{SINGLES[spec.kind]}/" if spec.kind in SINGLES else ""
+        hint = did_you_mean(chosen, fitting) or f"; known for {spec.kind}: {', '.join(fitting) or 'none'}{own}"
         raise BadSpec([Problem(where, None, "model", f"no model `{chosen}` for {spec.kind}{hint}")])
     served = {other for row in table.values() for other in (row.model, row.on_cpu)}
     if entry.is_miniature and chosen not in served:

@@ -118,6 +118,14 @@ def test_pruning_frees_what_nothing_here_needs(models: Command, server: Hub) -> 
     assert not hub.storage(BLIP).exists()
 
 
+def test_what_ships_is_not_pruned_and_said_so(models: Command) -> None:
+    for name in ("flux1-schnell-miniature", "lanczos"):
+        code, said = models("prune", name, "--yes")
+        assert code == 2
+        assert f"{name} comes with hotfolder; it stays" in said
+        assert "nothing to fetch" not in said
+
+
 def test_pruning_asks_first(models: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     models("pull", "blip-large")
     before = cached()

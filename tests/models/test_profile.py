@@ -123,3 +123,9 @@ def test_the_registry_names_files_licences_and_sizes_of_what_it_would_fetch() ->
     assert restricted == {"flux1-dev", "hyper-flux1-dev-8steps"}
     assert {entry.name for entry in entries().values() if entry.gated} == {"flux1-schnell", "flux1-dev"}
     assert not any("flux1-schnell.safetensors" in entry.files for entry in entries().values()), "23.8 GB twice"
+
+
+@pytest.mark.parametrize(("kind", "folder"), [("upscale", "models/upscalers/"), ("generate", "models/checkpoints/")])
+def test_a_model_that_is_not_known_may_be_a_file_not_put_there_yet(tmp_path: Path, kind: str, folder: str) -> None:
+    with pytest.raises(BadSpec, match=f"no model `4x-sharp` for {kind}; known for .*; or put its file into {folder}"):
+        chosen(tmp_path, "auto", kind=kind, model="4x-sharp")
