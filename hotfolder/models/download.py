@@ -189,7 +189,10 @@ def unreachable(url: str, error: Exception) -> str:
     """Return the sentence for a connection that failed."""
     from urllib.parse import urlsplit
 
-    return f"the connection to {urlsplit(url).netloc} broke ({type(error).__name__}: {error})"
+    server, cause = urlsplit(url).netloc, f"({type(error).__name__}: {error})"
+    if type(error).__name__ in ("ConnectError", "ConnectTimeout"):  # httpx's, for no name, no route, no listener
+        return f"{server} does not answer; is there a network? {cause}"
+    return f"the connection to {server} broke {cause}"
 
 
 def gigabytes(n: int, beside: int = 0) -> str:

@@ -45,7 +45,7 @@ def fetch(
     """
     assert entry.repo
     with alone(entry):
-        found = hub.listing(entry.repo, entry.revision, entry.files, rest)
+        found = hub.listing(entry.name, entry.repo, entry.revision, entry.files, rest)
         _compare(entry, found)
         try:
             _bring(entry, found, progress, limit_bytes, rest)

@@ -54,21 +54,24 @@ class Listing:
         return sum(file.bytes for file in self.files.values())
 
 
-def listing(repo: str, revision: str, patterns: tuple[str, ...], rest: Callable[[float], None] = time.sleep) -> Listing:
-    """Ask the hub which files of a repository fit the patterns (fnmatch), and for their sizes and digests.
+def listing(
+    name: str, repo: str, revision: str, patterns: tuple[str, ...], rest: Callable[[float], None] = time.sleep
+) -> Listing:
+    """Ask the hub which files of a repository fit the patterns (fnmatch), and for their sizes and digests; `name` is
+    how messages call it.
 
     Raises:
         NotYet: it does not say; a sentence.
     """
     for broken in range(download.TRIES):
         try:
-            info = _ask(repo, revision)
+            info = _ask(name, repo, revision)
             break
         except download.Broken as error:
             why = str(error)
             rest(2.0**broken)
     else:
-        raise NotYet(f"{repo} cannot be fetched: {why}")
+        raise NotYet(f"{name} cannot be fetched: {why}")
     files = {}
     for file in info.siblings:
         if any(fnmatchcase(file.rfilename, pattern) for pattern in patterns):
@@ -76,12 +79,12 @@ def listing(repo: str, revision: str, patterns: tuple[str, ...], rest: Callable[
             digest = file.lfs.sha256 if file.lfs else file.blob_id
             files[file.rfilename] = Remote(url, f"{repo}/{file.rfilename}", file.size, digest, page(repo))
     for pattern in patterns:
-        if not any(fnmatchcase(name, pattern) for name in files):
+        if not any(fnmatchcase(path, pattern) for path in files):
             raise NotYet(f"{pattern} is not at {page(repo)} any more")
     return Listing(info.sha, files)
 
 
-def _ask(repo: str, revision: str) -> Any:
+def _ask(name: str, repo: str, revision: str) -> Any:
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, HTTPError, OfflineModeIsEnabled
 
@@ -90,9 +93,9 @@ def _ask(repo: str, revision: str) -> Any:
             repo, revision=revision, files_metadata=True, timeout=download.TIMEOUT_S
         )
     except OfflineModeIsEnabled:
-        raise NotYet(f"{repo} is not fetched while HF_HUB_OFFLINE is set; take that away") from None
+        raise NotYet(f"{name} is not fetched while HF_HUB_OFFLINE is set; take that away") from None
     except HfHubHTTPError as error:
-        download.refuse(error.response, repo, page(repo))
+        download.refuse(error.response, name, page(repo))
         raise
     except HTTPError as error:
         raise download.Broken(download.unreachable(page(repo), error)) from None
