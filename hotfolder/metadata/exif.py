@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from hotfolder.metadata import tiff
 from hotfolder.metadata.facts import Facts
-from hotfolder.metadata.text import clean, cut
+from hotfolder.metadata.text import clean, cut, decoded
 from hotfolder.metadata.tiff import ASCII, BYTE, LONG, RATIONAL, SHORT, UNDEFINED, Tag
 
 MAX_BYTES = 60_000
@@ -140,6 +140,12 @@ def rating(exif: tiff.Exif) -> int | None:
 
 def title(exif: tiff.Exif) -> str | None:
     return _from_xp(exif.image.get(_XP_TITLE))
+
+
+def description(exif: tiff.Exif) -> str | None:
+    """Return ImageDescription, which cameras fill with their own name too."""
+    tag = exif.image.get(_DESCRIPTION)
+    return decoded(tag.data) if tag and tag.type in (ASCII, BYTE) else None
 
 
 def keywords(exif: tiff.Exif) -> tuple[str, ...]:

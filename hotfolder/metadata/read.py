@@ -1,14 +1,19 @@
 """What a picture says about itself: our own record, A1111 parameters, ratings and tags from photo managers."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hotfolder.images import header
-from hotfolder.metadata import a1111, exif, png, record, tiff, xmp
+from hotfolder.metadata import a1111, exif, iptc, png, record, tiff, xmp
 
 _ANY_SIZE = 1 << 62
 _MAX_SIDECAR_BYTES = 1 << 20
+_CAMERAS_WORDS = re.compile(
+    r"[A-Z ]*DIGITAL CAMERA|SONY DSC|DIGITAL IMAGE|DCIM([\\/].*)?|default|Exif_JPEG_PICTURE|Screenshot"
+)
+"""What cameras and telephones write as the description of every picture."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +23,8 @@ class Found:
     `tool` is `hotfolder`, `a1111` (any tool that writes its text) or empty. `record` holds our own facts by their
     names in `Facts`, `job` the resolved job among them. `parameters` is what `a1111.parse` returns of
     `parameters_text`. `rating` counts stars, 0 to 5, or is -1 for rejected; it and `tags` come from
-    `<name>.<ext>.xmp` beside the picture, else from its XMP, else from its EXIF.
+    `<name>.<ext>.xmp` beside the picture, else from its XMP, else from its EXIF. `caption` is from there too, but from
+    a JPEG's IPTC before EXIF; what a camera says of every picture, and the file's own name, are none.
     """
 
     tool: str = ""
@@ -43,6 +49,7 @@ def read(path: Path) -> Found:
     """
     with header.opened(path, _ANY_SIZE) as image:
         format = image.format
+        photoshop = image.info.get("photoshop")
         exif_bytes, packet = header.exif_bytes(image), image.info.get("xmp")
     texts: dict[str, str] = {}
     if format == "PNG":
@@ -55,6 +62,9 @@ def read(path: Path) -> Found:
     parameters = a1111.parse(parameters_text) if parameters_text else None
     ours = record.parse(texts.get(record.KEY) or inside.record or beside.record) or {}
     ratings = (beside.rating, inside.rating, exif.rating(camera))
+    classic = photoshop.get(iptc.RESOURCE) if isinstance(photoshop, dict) else None
+    from_iptc = iptc.caption(classic) if isinstance(classic, bytes) else None
+    described = (beside.description, inside.description, from_iptc, exif.description(camera))
     return Found(
         tool="hotfolder" if ours else "a1111" if parameters else "",
         image_id=ours.get("image_id"),
@@ -65,9 +75,15 @@ def read(path: Path) -> Found:
         rating=next((stars for stars in ratings if stars is not None), None),
         tags=beside.tags or inside.tags or exif.keywords(camera),
         title=beside.title or inside.title or exif.title(camera),
-        caption=beside.description or inside.description,
+        caption=next((text for text in described if text and (ours or _is_caption(text, path))), None),
         source_type=inside.source_type,
     )
+
+
+def _is_caption(text: str, path: Path) -> bool:
+    """Say whether somebody wrote this of the picture; its name counts with and without the ending."""
+    names = (path.name.casefold(), path.stem.casefold())
+    return not _CAMERAS_WORDS.fullmatch(text.strip()) and text.strip().casefold() not in names
 
 
 def _sidecar(path: Path) -> xmp.Described:

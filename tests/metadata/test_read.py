@@ -55,6 +55,61 @@ def test_a_photograph_says_nothing(tmp_path: Path) -> None:
     assert read(tmp_path / "x.jpg") == Found()
 
 
+def iim(*sets: tuple[int, int, bytes]) -> bytes:
+    return b"".join(struct.pack(">BBBH", 0x1C, record, number, len(data)) + data for record, number, data in sets)
+
+
+def app13(data: bytes) -> bytes:
+    """Return a JPEG segment that holds IPTC data sets as Adobe's programs do."""
+    body = b"Photoshop 3.0\0" + b"8BIM" + struct.pack(">HHI", 0x0404, 0, len(data)) + data + b"\0" * (len(data) % 2)
+    return b"\xff\xed" + struct.pack(">H", len(body) + 2) + body
+
+
+def jpeg(path: Path, iptc: bytes = b"", exif: bytes = b"", xmp: bytes = b"") -> Path:
+    given = Image.Exif()
+    if exif:
+        given[270] = exif
+    made.picture().save(path, "JPEG", exif=given, **({"xmp": xmp} if xmp else {}))
+    data = path.read_bytes()
+    path.write_bytes(data[:2] + (app13(iptc) if iptc else b"") + data[2:])
+    return path
+
+
+def test_captions_of_photographers(tmp_path: Path) -> None:
+    words = "<dc:description><rdf:Alt><rdf:li>of XMP</rdf:li></rdf:Alt></dc:description>"
+    xmp = f"{HEAD}<rdf:Description>{words}</rdf:Description>{TAIL}".encode()
+    iptc, exif = iim((1, 90, b"\x1b%G"), (2, 5, b"title"), (2, 120, "in Zürich".encode())), "Zürich".encode()
+    path = tmp_path / "IMG_1.jpg"
+    assert read(jpeg(path, iptc, exif, xmp)).caption == "of XMP"
+    assert read(jpeg(path, iptc, exif)).caption == "in Zürich"
+    assert read(jpeg(path, exif=exif)).caption == "Zürich"
+    assert read(jpeg(path, iim((2, 120, b"Z\xfcrich")))).caption == "Zürich", "in Windows' coding"
+    assert read(jpeg(path, iim((2, 120, b"DCIM")), exif)).caption == "Zürich"
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["OLYMPUS DIGITAL CAMERA         ", "SONY DSC", "DCIM", "DCIM\\100MEDIA\\DJI_0001.JPG", " ", "img_1", "IMG_1.jpg"],
+)
+def test_a_cameras_own_words_are_no_caption(tmp_path: Path, words: str) -> None:
+    assert read(jpeg(tmp_path / "IMG_1.jpg", iim((2, 120, words.encode())), words.encode())).caption is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x1c",
+        b"\x1c\x02\x78\xff\xff",
+        b"\x1c\x02\x78\x00\x20short",
+        b"junk" * 99,
+        iim((2, 120, b"a" * 20_000)),
+        iim(*[(2, 25, b"")] * 9000, (2, 120, b"far")),
+    ],
+)
+def test_broken_iptc_is_no_caption(tmp_path: Path, data: bytes) -> None:
+    assert read(jpeg(tmp_path / "x.jpg", data)).caption is None
+
+
 def test_a_cameras_comment_is_no_prompt(tmp_path: Path) -> None:
     comment = b"ASCII\0\0\0on the beach, with: Anna"
     made.picture().save(tmp_path / "x.jpg", exif=piexif.dump({"Exif": {piexif.ExifIFD.UserComment: comment}}))
