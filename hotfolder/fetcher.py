@@ -21,10 +21,17 @@ class Fetcher:
     monotonic seconds.
 
     `sentences` is why the jobs of a model wait, for as long as more is to be said than that its weights are missing.
-    `saying` is the model that is being fetched and how far that is, for `status`.
+    `saying` is the model that is being fetched and how far that is, for `status`. `tell(model, "fetching")` is called
+    when a model is first begun.
     """
 
-    def __init__(self, workspace: Workspace, catalog: Catalog, ring: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        catalog: Catalog,
+        ring: Callable[[], None],
+        tell: Callable[[dict[str, Any], str], None],
+    ) -> None:
         self.sentences: dict[str, str] = {}
         self.saying: dict[str, str] = {}
         self._limit_bytes = int(workspace.settings.fetch_limit_gb * 1e9)
@@ -32,6 +39,7 @@ class Fetcher:
         self._models = workspace.models
         self._catalog = catalog
         self._ring = ring
+        self._tell = tell
         self._has_stock = False
         self._wanted: list[str] = []
         self._process: ChildProcess | None = None
@@ -59,15 +67,16 @@ class Fetcher:
         if self._process and self._model not in self._wanted:
             self.end()
 
-    def step(self, now: float) -> bool:
-        """Hear the fetching process, start the next one; says whether jobs that wait should be looked at again."""
+    def step(self, now: float, tries_again: bool = True) -> bool:
+        """Hear the fetching process, start the next one; says whether jobs that wait should be looked at again. Unless
+        it `tries_again`, what could not be had is left."""
         if not self._has_stock:
             here = [asdict(known) for known in inventory.take_stock(self._models) if known.path]
             stock.put_models(self._catalog, here)
             self._has_stock = True
         before, was_busy = dict(self.sentences), self.is_busy
         for message in self._process.hear() if self._process else ():
-            self._take(message, now)
+            self._take(message, now if tries_again else math.inf)
             if not self._process:
                 break
         has_ended = was_busy and not self.is_busy
@@ -89,9 +98,12 @@ class Fetcher:
         self._model = name
         self._process = ChildProcess("hotfolder.models.fetching", [name, str(self._limit_bytes)], self._log, self._ring)
         self.sentences.setdefault(name, _begun(name))
+        if name not in self._tries:
+            self._tell({"name": name, "says": _begun(name)}, "fetching")
 
     def _take(self, message: dict[str, Any], now: float) -> None:
-        """Act on what the fetching process said. Where having fetched did not help, that too is tried again later."""
+        """Act on what the fetching process said. Where having fetched did not help, that too is tried again later, as
+        reckoned from `now`."""
         name = self._model
         if message["event"] == "progress":
             self.sentences[name] = _begun(name)

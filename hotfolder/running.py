@@ -47,7 +47,10 @@ class Teller:
         self._bars.stop()
 
     def __call__(self, job: dict[str, Any], event: str) -> None:
-        """Tell one event of a job: started, progress, done, failed, waiting, requeued."""
+        """Tell one event of a job: started, progress, done, failed, waiting, requeued; or of a model: fetching."""
+        if event == "fetching":
+            self._console.print(job["says"], markup=False, highlight=False, soft_wrap=True)
+            return
         label = label_of(job)
         if event == "progress":
             of, step = job["of"] * job["pictures"], job["of"] * (job["picture"] - 1) + job["step"]

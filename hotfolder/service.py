@@ -68,7 +68,7 @@ class Service:
         self._told_at = 0.0
         self._untold = False
         self._pausing = Pausing(workspace)
-        self._fetcher = Fetcher(workspace, self.catalog, self._bell.set)
+        self._fetcher = Fetcher(workspace, self.catalog, self._bell.set, tell)
         self._stranded = False
         self._filed = False
 
@@ -83,7 +83,7 @@ class Service:
                     self.take_commands()
                     self.paused = self._pausing.reason()
                     self.take_in(watch)
-                    if self._fetcher.step(time.monotonic()):
+                    if self._fetcher.step(time.monotonic(), tries_again=not once):
                         self.look_soon()
                     self.hear_worker()
                     self.pick_up_stranded()

@@ -185,12 +185,17 @@ def web_page(name: str) -> str:
     return f"a web page came instead of {name}; does this network want a login or go through a proxy?"
 
 
+def no_answer(error: Exception) -> bool:
+    """Say whether a client's error is that no connection came about: no name, no route, or nobody there."""
+    return type(error).__name__ in ("ConnectError", "ConnectTimeout")  # httpx's
+
+
 def unreachable(url: str, error: Exception) -> str:
     """Return the sentence for a connection that failed."""
     from urllib.parse import urlsplit
 
     server, cause = urlsplit(url).netloc, f"({type(error).__name__}: {error})"
-    if type(error).__name__ in ("ConnectError", "ConnectTimeout"):  # httpx's, for no name, no route, no listener
+    if no_answer(error):
         return f"{server} does not answer; is there a network? {cause}"
     return f"the connection to {server} broke {cause}"
 

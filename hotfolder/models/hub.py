@@ -98,7 +98,10 @@ def _ask(name: str, repo: str, revision: str) -> Any:
         download.refuse(error.response, name, page(repo))
         raise
     except HTTPError as error:
-        raise download.Broken(download.unreachable(page(repo), error)) from None
+        why = download.unreachable(page(repo), error)
+        if download.no_answer(error):  # mostly no network: seconds do not mend that
+            raise NotYet(f"{name} cannot be fetched: {why}") from None
+        raise download.Broken(why) from None
     except (ValueError, LookupError, TypeError):  # no JSON, or another's
         raise NotYet(download.web_page(f"the list of files of {repo}")) from None
 

@@ -42,7 +42,10 @@ class Bench:
         (root / "hotfolder.yaml").write_text(f"fetch_limit_gb: {limit_gb:g}\n")
         workspace = places.open_workspace(root)
         self.catalog = Catalog(workspace.catalog)
-        self.fetcher = Fetcher(workspace, self.catalog, lambda: None)
+        self.told: list[tuple[str, str]] = []
+        self.fetcher = Fetcher(
+            workspace, self.catalog, lambda: None, lambda model, event: self.told.append((event, model["says"]))
+        )
 
     def wait_for(self, *models: str) -> None:
         """Let one job wait for each of these models, and none for others."""
@@ -113,6 +116,21 @@ def test_what_did_not_help_is_not_fetched_again_at_once(bench: Bench) -> None:
     bench.hear(5, event="fetched")
     assert not bench.fetcher.is_busy
     assert bench.fetcher.due_at == 5 + AGAIN_S
+
+
+def test_once_each_model_is_tried_once_and_told_of(bench: Bench) -> None:
+    bench.wait_for("blip-large", "realesrgan-x4plus")
+    bench.fetcher.step(0, tries_again=False)
+    for now in (0, 2 * LONGEST_S):
+        Played.started[-1].says.append({"event": "failed", "error": "no network"})
+        bench.fetcher.step(now, tries_again=False)
+    assert not bench.fetcher.is_busy
+    assert bench.fetcher.due_at == math.inf
+    assert [played.words[0] for played in Played.started] == ["blip-large", "realesrgan-x4plus"]
+    assert bench.told == [
+        ("fetching", "fetching blip-large (1.9 GB)"),
+        ("fetching", "fetching realesrgan-x4plus (66.9 MB)"),
+    ]
 
 
 def test_a_process_that_dies_is_noticed(bench: Bench) -> None:
