@@ -35,8 +35,9 @@ from hotfolder.intake import language, prompts
 from hotfolder.metadata import embed, read, write
 from hotfolder.metadata.facts import Facts, Source
 from hotfolder.models import entries, loras, memory
+from hotfolder.models.hashes import model_hash
 from hotfolder.models.placement import Placement
-from hotfolder.models.pool import BoundPool, ModelPool, model_hash
+from hotfolder.models.pool import BoundPool, ModelPool
 from hotfolder.spec import JobSpec, Planned
 
 FILES_OF_ONE = 8
@@ -262,8 +263,7 @@ def stage(
     capability = CAPABILITIES[spec.kind]
     used = result.facts
     model = used.get("model", spec.model)
-    entry = entries.entries().get(model or "")
-    hashed = model_hash(entries.weights_folder(entry, models)) if entry and entry.packaged else None
+    entry = entries.known(models).get(model or "")
     source = None
     if picture and order.image_name and order.image_sha256:
         source = Source(
@@ -288,7 +288,7 @@ def stage(
         width=image.width,
         height=image.height,
         model=model,
-        model_hash=hashed,
+        model_hash=_model_hash(entry, models) if entry and entry.is_loaded else None,
         profile=spec.profile if "model" not in used or model else None,
         caption=used.get("caption"),
         tags=spec.tags if result.image else tuple(dict.fromkeys((*found.tags, *spec.tags))),
@@ -323,6 +323,13 @@ def stage(
         beside.write_bytes(content.encode())
         staged.append(_staged(beside, index, "job" if ending == ".job.yaml" else "text", ending, {}))
     return staged
+
+
+def _model_hash(entry: entries.ModelEntry, models: Path) -> str | None:
+    try:
+        return model_hash(entries.weights_folder(entry, models))
+    except (NotYet, OSError):  # somebody took them away while the picture was made
+        return None
 
 
 def _form(order: Order, result: Result) -> tuple[str, str]:

@@ -74,7 +74,7 @@ def _packet(facts: Facts, record: str | None, limit: int) -> str:
     if facts.model and facts.model not in _NO_AI:
         parts += [
             _plain("Iptc4xmpExt:AISystemUsed", facts.model),
-            _plain("Iptc4xmpExt:AISystemVersionUsed", facts.model_hash or facts.tool),
+            _plain("Iptc4xmpExt:AISystemVersionUsed", facts.model_hash or ""),
             _plain("Iptc4xmpExt:AIPromptInformation", prompt),
         ]
     return _HEAD + "".join(parts) + _TAIL

@@ -1,7 +1,5 @@
 """Which models are in memory, in parts: two models whose files are equal share the parts made of them."""
 
-import functools
-import hashlib
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -287,16 +285,3 @@ class ModelPool:
         self._ready.pop(name)
         for part in self._parts:
             part.users.discard(name)
-
-
-@functools.cache
-def model_hash(folder: Path) -> str:
-    """Return ten hex digits that name a model's weights: of the SHA-256 over the hashes of its .safetensors files.
-
-    A1111 writes the first ten digits of the single checkpoint's hash; a diffusers folder has several files.
-    """
-    total = hashlib.sha256()
-    for path in sorted(folder.rglob("*.safetensors")):
-        with open(path, "rb") as file:
-            total.update(hashlib.file_digest(file, "sha256").digest())
-    return total.hexdigest()[:10]

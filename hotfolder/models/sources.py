@@ -96,7 +96,7 @@ def part_of(folder: Path, part: str) -> Source:
 def name_of(file: File) -> str:
     """Return a name for a file's content that costs nothing: its hash where the hub's cache says it, else what the disk
     says of the file."""
-    if _is_named_after_content(file.path):
+    if is_named_after_content(file.path):
         return file.path.name
     return f"{file.path}:{file.bytes}:{file.mtime_ns}:{file.inode}"
 
@@ -108,7 +108,7 @@ def sha256_of(file: File) -> str:
     Raises:
         FileNotFoundError: it is not the file any more that was found.
     """
-    if _is_named_after_content(file.path):
+    if is_named_after_content(file.path):
         return file.path.name
     if file_of(file.path) != file:
         raise FileNotFoundError(f"{file.path} has changed while it was in use")
@@ -116,5 +116,6 @@ def sha256_of(file: File) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def _is_named_after_content(path: Path) -> bool:
+def is_named_after_content(path: Path) -> bool:
+    """Say whether a file, its links followed, is one of the hub's cache, which calls it by its SHA-256."""
     return path.parent.name == "blobs" and bool(SHA256.fullmatch(path.name))

@@ -19,6 +19,12 @@ HEAD = (
 TAIL = "</rdf:RDF></x:xmpmeta>"
 
 
+def test_a_models_version_is_its_hash_or_not_said() -> None:
+    assert "<Iptc4xmpExt:AISystemVersionUsed>9421f1dd5d51ffff<" in xmp.build(made.facts(), None)
+    without = xmp.build(made.facts(model_hash=None), None)
+    assert "AISystemUsed>" in without and "AISystemVersionUsed" not in without
+
+
 @given(st.text(max_size=40), st.text(max_size=20), st.lists(st.text(max_size=10), max_size=4))
 def test_whatever_the_words_it_is_xml(prompt: str, title: str, tags: list[str]) -> None:
     packet = xmp.build(made.facts(prompt=prompt, title=title, tags=tuple(tags), model=title or None), prompt)
