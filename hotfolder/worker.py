@@ -219,7 +219,7 @@ def _open(order: Order) -> images.Picture | None:
 def _loras(order: Order, models: Path) -> tuple[loras.Lora, ...]:
     """Return the LoRAs that a job names, each with its file."""
     entry = entries.known(models).get(order.model)
-    return tuple(loras.locate(use, models, entry) for use in order.spec.loras) if entry else ()
+    return loras.chosen(order.spec.loras, models, entry) if entry else ()
 
 
 def _with_room_for(chosen: tuple[loras.Lora, ...], placement: Placement | None) -> Placement | None:

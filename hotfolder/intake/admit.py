@@ -239,8 +239,7 @@ class Admitter:
             raise self._on_its_way(missing) from None
         choice.placement(spec, self.machine(), here)
         try:
-            for use in spec.loras:
-                loras.locate(use, models, choice.entry)
+            loras.chosen(spec.loras, models, choice.entry)
         except NotYet as missing:
             raise self._on_its_way(missing) from None
 

@@ -9,7 +9,8 @@ import functools
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,20 @@ class Lora:
         return _hash(self.path, status.st_size, status.st_mtime_ns)
 
 
+def chosen(uses: Sequence[LoraUse], models: Path, entry: ModelEntry) -> tuple[Lora, ...]:
+    """Return the LoRAs that act in a job, each file once: the weights of one that is named several times add up.
+
+    Raises:
+        NotYet, RejectedInput: as `locate`.
+    """
+    found: dict[Path, Lora] = {}
+    for lora in (locate(use, models, entry) for use in uses):
+        if first := found.get(lora.path):
+            lora = replace(first, weight=round(first.weight + lora.weight, 6))
+        found[lora.path] = lora
+    return tuple(found.values())
+
+
 def locate(use: LoraUse, models: Path, entry: ModelEntry) -> Lora:
     """Return the LoRA that a job names, for a model: models/loras/NAME.safetensors, also in folders there, else a
     shipped or a known one.
@@ -59,7 +74,9 @@ def locate(use: LoraUse, models: Path, entry: ModelEntry) -> Lora:
 
 
 def _find(name: str, models: Path, entry: ModelEntry) -> Path:
-    wanted = name.replace("\\", "/").removesuffix(".safetensors").casefold()
+    plain = name.replace("\\", "/").removeprefix(f"{models.as_posix()}/loras/").removeprefix("models/loras/")
+    plain = plain.removesuffix(".safetensors")
+    wanted = plain.casefold()
     shipped = _named(miniatures.LORAS, (".safetensors",)) if entry.is_miniature else {}
     files = shipped | _named(models / "loras", (".safetensors",))
     if path := files.get(wanted):
@@ -74,7 +91,7 @@ def _find(name: str, models: Path, entry: ModelEntry) -> Path:
             "hotfolder takes LoRAs as .safetensors only"
         )
     hint = did_you_mean(wanted, [*files, *known])
-    raise NotYet(f"waits for the LoRA `{name}`: put it into models/loras/ as {name}.safetensors{hint}")
+    raise NotYet(f"waits for the LoRA `{plain}`: put it into models/loras/ as {plain}.safetensors{hint}")
 
 
 def _named(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:

@@ -52,6 +52,21 @@ def test_a_lora_is_found_by_its_stem_its_folder_and_in_any_case(tmp_path: Path) 
     assert len(found.hash) == 10
 
 
+def test_one_that_is_named_twice_acts_once_with_both_weights(tmp_path: Path) -> None:
+    paths = [write(tmp_path / "loras" / f"{name}.safetensors", as_diffusers(*matrices())) for name in ("ink", "chalk")]
+    uses = [LoraUse(name=name, weight=weight) for name, weight in (("ink", 0.1), ("chalk", 1), ("Ink", 0.2))]
+    found = loras.chosen(uses, tmp_path, SCHNELL)
+    assert [(lora.name, lora.weight, lora.path) for lora in found] == [("ink", 0.3, paths[0]), ("chalk", 1, paths[1])]
+
+
+def test_one_may_be_named_by_its_path(tmp_path: Path) -> None:
+    path = write(tmp_path / "loras" / "styles" / "ink.safetensors", as_diffusers(*matrices()))
+    for name in ("models/loras/styles/ink.safetensors", str(path)):
+        assert locate(tmp_path, name).path == path
+    with pytest.raises(NotYet, match=r"`no`: put it into models/loras/ as no\.safetensors"):
+        locate(tmp_path, "models/loras/no.safetensors")
+
+
 def test_one_that_is_not_there_is_waited_for_with_a_hint(tmp_path: Path) -> None:
     write(tmp_path / "loras" / "tarot.safetensors", as_diffusers(*matrices()))
     with pytest.raises(NotYet, match=r"`tarto`: put it into models/loras/ as tarto.safetensors; did you mean `tarot`"):
