@@ -77,7 +77,8 @@ def _bytes_begun(entry: ModelEntry) -> int:
 def _vram(entry: ModelEntry) -> dict[str, int]:
     """Return the peak of a model that lies whole on a card, its text encoders gone while it samples, in bytes."""
     if "transformer" not in entry.parts:
-        return {}
+        # of captioners and upscalers; their files hold 32 bits
+        return {entry.half: entry.bytes // 2 + fit.WORK_BYTES} if entry.kinds and entry.bytes else {}
     pixels = entry.defaults.edge_px**2
     placed = [
         Placement(device="cuda", precision=each, text_precision=each, encoders_leave=True) for each in ("nf4", "bf16")

@@ -54,14 +54,25 @@ def cached(repo: str = BLIP) -> list[str]:
 
 def test_every_model_is_listed_with_what_decides(models: Command) -> None:
     code, said = models()
-    lines = {line.split()[0]: line for line in said.splitlines()}
+    lines = {line.split()[0]: line for line in said.splitlines() if not line.startswith(" ")}
     assert code == 0
     assert {entry.name for entry in entries().values() if entry.is_loaded} <= set(lines)
-    for word in ("generate", "no", "33.7 GB", "(nf4)", "(bf16)", "FLUX.1 [dev]", "NOT COMMERCIAL", "gated"):
+    for word in ("generate", "no", "33.7 GB", "11.7 nf4", "FLUX.1 [dev]", "Non-Commercial", "gated"):
         assert word in lines["flux1-dev"]
-    assert "NOT COMMERCIAL" not in lines["flux1-schnell"]
-    assert "LoRA for flux1-dev" in lines["hyper-flux1-dev-8steps"]
+    assert "34.0 bf16" in said
+    assert "ommercial" not in lines["flux1-schnell"]
+    assert "LoRA for" in lines["hyper-flux1-dev-8steps"] and "; non-commercial" in lines["hyper-flux1-dev-8steps"]
+    assert "1.6 fp16" in lines["realesrgan-x4plus"]
     assert "shipped" in lines["flux1-schnell-miniature"]
+
+
+def test_a_narrow_terminal_breaks_no_word(models: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, wide = models()
+    for columns in (80, 120):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        _, said = models()
+        assert max(map(len, said.splitlines())) <= columns
+        assert sorted(said.split()) == sorted(wide.split())
 
 
 def test_programs_read_the_same(models: Command) -> None:
