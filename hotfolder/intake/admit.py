@@ -109,7 +109,7 @@ class Admitter:
         for number, document in enumerate(documents, start=1):
             label = base if len(documents) == 1 else f"{base}_{number:02}"
             layers = [*presets, *self._companion_layers(group), *([document] if document else [])]
-            drafts.append(self._draft(label, layers, group, hot))
+            drafts.append(self._draft(label, layers, group, hot, len(documents) > 1))
         return tuple(drafts)
 
     def _says_its_kind(self, group: Group) -> bool:
@@ -146,6 +146,9 @@ class Admitter:
                 values[role] = name if role == "mask" else {"image": name}
         if "prompt" in group.members:
             text = self._read(group.members["prompt"].path).decode("utf-8-sig", "replace").strip()
+            if not text:
+                name = names.display(group.members["prompt"].name)
+                raise NotYet(f"{name} is empty; waits for its content")
             values["prompt"] = text
         owner = names.display(group.primary.name)
         return [Document(f"the companions of {owner}", values, {})] if values else []
@@ -163,16 +166,20 @@ class Admitter:
         drafts = []
         for number, (line, text) in enumerate(lines, start=1):
             document = Document(names.display(entry.name), {"prompt": text}, {("prompt",): line})
-            drafts.append(self._draft(f"{base}_{number:0{digits}}", [*hot.layers, document], group, hot))
+            label = f"{base}_{number:0{digits}}"
+            drafts.append(self._draft(label, [*hot.layers, document], group, hot, len(lines) > 1))
         return tuple(drafts)
 
-    def _draft(self, label: str, layers: list[Document], group: Group, hot: HotFolder) -> Draft:
-        """One document's job. What is wrong or missing with it concerns it alone, not its neighbours."""
+    def _draft(self, label: str, layers: list[Document], group: Group, hot: HotFolder, several: bool) -> Draft:
+        """One document's job. What is wrong or missing with it concerns it alone, not its neighbours; of `several` one
+        without a prompt fails, for their file goes on without it and nobody could add one."""
         draft = Draft(label, JobSpec(kind=hot.kind or "unknown"))
         where = names.display(group.primary.name)
         try:
             spec = language.resolve(layers, hot.kind)
             draft = replace(draft, spec=spec, name=names.clean(spec.name) if spec.name else label)
+            if several and "prompt" in CAPABILITIES[spec.kind].needs and not spec.prompt:
+                raise BadSpec([layers[-1].problem(("prompt",), "this job needs a prompt")])
             member, source = self._input(spec, group, hot)
             draft = replace(draft, member=member, source=source)
             path = self.workspace.inbox / group.members[member].path if member else source

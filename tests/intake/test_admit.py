@@ -83,6 +83,25 @@ def test_a_job_is_named_after_its_picture(bench: Bench, origin: str, label: str)
     assert [draft.name for draft in admit(bench, origin).drafts] == [label]
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [("m.txt", "\na fox\n\n\n<lora:outlines:1>\n", "m.txt, line 5: "),
+     ("n.yaml", "prompt: x\n---\nprompt:\n", "n.yaml, line 3: ")],
+)  # fmt: skip
+def test_of_several_jobs_one_without_a_prompt_fails(bench: Bench, name: str, text: str, says: str) -> None:
+    bench.put(f"generate/{name}", text)
+    first, last = admit(bench, f"generate/{name}").drafts
+    assert first.error is None
+    assert (last.error, last.wait) == (f"{says}this job needs a prompt", None)
+
+
+def test_a_prompt_file_without_a_word_is_said_to_be_empty(bench: Bench) -> None:
+    bench.put("generate/r.png")
+    bench.put("generate/r.prompt.txt", "\n")
+    (draft,) = admit(bench, "generate/r.png").drafts
+    assert draft.wait == "r.prompt.txt is empty; waits for its content"
+
+
 def test_a_preset_that_is_a_pipe_is_not_opened(bench: Bench) -> None:
     bench.put("own/a.png")
     os.mkfifo(bench.inbox / "own/folder.yaml")  # reading it would never return
