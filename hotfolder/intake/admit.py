@@ -145,9 +145,9 @@ class Admitter:
                 name = group.members[role].name
                 values[role] = name if role == "mask" else {"image": name}
         if "prompt" in group.members:
-            text = self._read(group.members["prompt"].path).decode("utf-8-sig", "replace").strip()
+            name = names.display(group.members["prompt"].name)
+            text = prompts.decode(self._read(group.members["prompt"].path), name).strip()
             if not text:
-                name = names.display(group.members["prompt"].name)
                 raise NotYet(f"{name} is empty; waits for its content")
             values["prompt"] = text
         owner = names.display(group.primary.name)

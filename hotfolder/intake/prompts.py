@@ -90,7 +90,7 @@ def prompt_lines(data: bytes, name: str) -> list[tuple[int, str]]:
         BadSpec: it is no text, too large, or has more than 10,000 prompts.
         Unsupported: a line is a step of a chain, `[kind|lora] ...`.
     """
-    text = _decode(data, name)
+    text = decode(data, name)
     lines = [(number, line.strip()) for number, line in enumerate(re.split("\r\n|\r|\n", text), 1) if line.strip()]
     if len(lines) > MAX_PICTURES:
         raise BadSpec([Problem(name, None, None, f"{len(lines):,} prompts; one file holds at most {MAX_PICTURES:,}")])
@@ -104,7 +104,9 @@ def prompt_lines(data: bytes, name: str) -> list[tuple[int, str]]:
     return lines
 
 
-def _decode(data: bytes, name: str) -> str:
+def decode(data: bytes, name: str) -> str:
+    """Return a text file of at most 1 MiB: UTF-8, or UTF-16 with a byte order mark. Raises BadSpec for another."""
+
     def refuse(line: int | None, message: str) -> NoReturn:
         raise BadSpec([Problem(name, line, None, message)])
 

@@ -102,6 +102,17 @@ def test_a_prompt_file_without_a_word_is_said_to_be_empty(bench: Bench) -> None:
     assert draft.wait == "r.prompt.txt is empty; waits for its content"
 
 
+def test_a_prompt_file_is_read_as_lists_of_prompts_are(bench: Bench) -> None:
+    bench.put("generate/u.png")
+    bench.put("generate/u.prompt.txt", "caf\xe9".encode("utf-16"))
+    (draft,) = admit(bench, "generate/u.png").drafts
+    assert (draft.error, draft.spec.prompt) == (None, "caf\xe9")
+    bench.put("generate/l.png")
+    bench.put("generate/l.prompt.txt", "caf\xe9".encode("latin-1"))
+    (draft,) = admit(bench, "generate/l.png").drafts
+    assert draft.error == "l.prompt.txt, line 1: this is not UTF-8 text; save the file as UTF-8"
+
+
 def test_a_preset_that_is_a_pipe_is_not_opened(bench: Bench) -> None:
     bench.put("own/a.png")
     os.mkfifo(bench.inbox / "own/folder.yaml")  # reading it would never return
