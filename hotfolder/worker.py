@@ -237,11 +237,12 @@ def _caption(path: Path, found: read.Found) -> str | None:
     """
     beside = path.with_suffix(".txt")
     if beside.is_file() and not beside.is_symlink():
-        with open(beside, encoding="utf-8-sig", errors="replace") as file:
-            text = file.read(MAX_CAPTION_CHARACTERS + 1)
-        if len(text) > MAX_CAPTION_CHARACTERS:
+        with open(beside, "rb") as file:
+            data = file.read(4 * MAX_CAPTION_CHARACTERS + 1)
+        text = prompts.decode(data, beside.name) if len(data) <= 4 * MAX_CAPTION_CHARACTERS else ""
+        if len(text or data) > MAX_CAPTION_CHARACTERS:
             raise RejectedInput(f"{beside.name} has more than {MAX_CAPTION_CHARACTERS} characters; that is no caption")
-        return text.strip() or None
+        return "\n".join(text.split("\r\n")).strip() or None
     return found.record.get("caption") if found.tool == "hotfolder" else found.caption
 
 

@@ -164,10 +164,13 @@ def test_what_cannot_be_is_refused_and_the_queue_goes_on(studio: Living, caption
         studio.drop(f"caption/{name}.png", data)
     studio.drop("caption/novel.txt", "word " * 5000)
     studio.drop("caption/novel.png", data)
+    studio.drop("caption/latin.txt", b"caf\xe9 au lait")
+    studio.drop("caption/latin.png", data)
     studio.drop("caption/after.png", data)
     for name, (_, said) in refused.items():
         assert said in studio.job(name, "failed")["error"]
     assert "novel.txt has more than 16384 characters" in studio.job("novel", "failed")["error"]
+    assert "this is not UTF-8 text" in studio.job("latin", "failed")["error"]
     assert {path.name for path in (studio.root / "failed" / "caption").glob("novel*")} == {
         "novel.png", "novel.txt", "novel.png.error.txt"
     }  # fmt: skip

@@ -227,6 +227,8 @@ def test_a_picture_waits_for_its_prompt_and_is_then_begun_with(painter: Living) 
     assert row["parent_path"] or row["kind"] == "generate"
     text = read.read(painter.workspace.absolute(row["path"])).parameters_text
     assert text and "Denoising strength: 0.6" in text
+    beside = painter.workspace.absolute(row["path"]).with_suffix(".job.yaml").read_text()
+    assert "# 31% of the picture was cut off" in beside
 
 
 def test_strength_says_how_much_of_a_picture_is_changed(painter: Living) -> None:

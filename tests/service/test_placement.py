@@ -95,7 +95,7 @@ def test_with_a_card_a_picture_waits_for_the_network_that_enlarges_it(bench: Ben
     Service(bench.workspace, machine=lambda: CARD).run(once=True)
     (job,) = bench.rows("select * from jobs")
     assert job["state"] == "waiting"
-    assert "Real-ESRGAN" in job["wait_reason"]
+    assert "realesrgan-x4plus" in job["wait_reason"]
 
 
 def test_a_job_whose_profile_has_gone_when_its_turn_comes_is_told_so(bench: Bench) -> None:

@@ -25,6 +25,9 @@ GRID_PX = 16
 STRENGTH = 0.6
 """How much of a picture is changed where the job does not say."""
 
+CUT_UNTOLD = 0.1
+"""Part of a picture that is cut off without a word: snapping to the grid takes as much from small ones."""
+
 SHOWN = 60
 """Characters of what was cut from a prompt that a note shows."""
 
@@ -115,7 +118,7 @@ class Flux1:
         return done.images[0], facts | {
             "prompt_tokens": len(self._tokens(planned.prompt or "")),
             "loras": tuple(facts_of.Lora(lora.name, lora.weight, lora.hash) for lora in loras),
-            "notes": (*self._notes(planned, spec, asked, (width, height)),),
+            "notes": (*self._notes(planned, spec, asked, (width, height), image),),
         }
 
     def _from_picture(self) -> Any:
@@ -149,11 +152,20 @@ class Flux1:
         """Return a text as T5 reads it, whole, its end mark included."""
         return list(self.pipeline.tokenizer_2(text, truncation=False).input_ids)
 
-    def _notes(self, planned: Planned, spec: JobSpec, asked: tuple[int, int], made: tuple[int, int]) -> Iterator[str]:
+    def _notes(
+        self,
+        planned: Planned,
+        spec: JobSpec,
+        asked: tuple[int, int],
+        made: tuple[int, int],
+        image: Image.Image | None,
+    ) -> Iterator[str]:
         """Yield a sentence for everything of a job that was done otherwise than it says."""
         name, limit = self.entry.name, self.entry.defaults.max_tokens
         if (spec.width or spec.height) and asked != made:
             yield f"{asked[0]}x{asked[1]} became {made[0]}x{made[1]}: edges of {name} are multiples of {GRID_PX} pixels"
+        if image and (lost := _cut(image.size, made)) > CUT_UNTOLD:
+            yield f"{lost:.0%} of the picture was cut off at its sides: {made[0]}x{made[1]} has other proportions"
         if spec.guidance and not planned.negative_prompt and not self.pipeline.transformer.config.guidance_embeds:
             yield f"`guidance` changed nothing: without a negative prompt {name} has none"
         if spec.strength is not None and not spec.image:
@@ -163,6 +175,12 @@ class Flux1:
             if len(tokens) > limit:
                 cut = self.pipeline.tokenizer_2.decode(tokens[limit - 1 :], skip_special_tokens=True)[:SHOWN].strip()
                 yield f'the {what} has {len(tokens)} tokens, of which {name} reads {limit}; it was cut before "{cut}"'
+
+
+def _cut(size: tuple[int, int], into: tuple[int, int]) -> float:
+    """Return how much of a picture is cut off, 0..1, where it fills another size with its proportions kept."""
+    ratio, wanted = size[0] / size[1], into[0] / into[1]
+    return 1 - min(ratio, wanted) / max(ratio, wanted)
 
 
 def _fitted(image: Image.Image, width: int, height: int) -> Image.Image:
