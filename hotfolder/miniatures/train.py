@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from . import train_captioner, train_flux, train_lora, train_text, train_upscaler, train_vae
+from . import train_captioner, train_fill, train_flux, train_kontext, train_lora, train_text, train_upscaler, train_vae
 from .losslog import Enough, LossLog
 
 HERE = Path(__file__).parent
@@ -37,6 +37,14 @@ def _lora(weights: Path, log: LossLog) -> None:
     train_lora.train(weights / "flux1-schnell", weights / "loras" / "outlines.safetensors", log)
 
 
+def _kontext(weights: Path, log: LossLog) -> None:
+    train_kontext.train(weights / "flux1-schnell", weights / "flux1-kontext-dev", log)
+
+
+def _fill(weights: Path, log: LossLog) -> None:
+    train_fill.train(weights / "flux1-schnell", weights / "flux1-fill-dev", log)
+
+
 def _upscaler(weights: Path, log: LossLog) -> None:
     train_upscaler.train(weights / "realesrgan-x4plus", log)
 
@@ -50,6 +58,8 @@ MAKERS: dict[str, tuple[Callable[[Path, LossLog], None], int, tuple[str, ...]]] 
     "text": (_text, 50, ("loss", "words", "wholes")),
     "flux": (_flux, 50, ("loss",)),
     "lora": (_lora, 20, ("loss",)),
+    "kontext": (_kontext, 50, ("loss",)),
+    "fill": (_fill, 50, ("loss",)),
     "upscaler": (_upscaler, 25, ("loss", "psnr")),
     "captioner": (_captioner, 25, ("loss", "hint")),
 }

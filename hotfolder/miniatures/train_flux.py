@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
+from diffusers import (
+    AutoencoderKL,
+    DiffusionPipeline,
+    FlowMatchEulerDiscreteScheduler,
+    FluxPipeline,
+    FluxTransformer2DModel,
+)
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import CLIPTextModel, CLIPTokenizer, T5EncoderModel, T5Tokenizer
@@ -62,6 +69,24 @@ class Encoders:
         self.clip_tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
         self.t5_tokenizer = T5Tokenizer.from_pretrained(folder / "tokenizer_2", local_files_only=True)
 
+    def tokens(self, pixels: np.ndarray) -> Tensor:
+        """Pictures (n, h, w, 3), uint8 or 0..255, as packed and normalised latents (n, h w / 256, 64), float16."""
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            scaled = torch.from_numpy(pixels).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+            mean = self.vae.encode(scaled).latent_dist.mean
+        return pack((mean.float() - self.vae.config.shift_factor) * self.vae.config.scaling_factor).half()
+
+    def ids(self, prompts: list[str]) -> tuple[Tensor, Tensor]:
+        """Texts as CLIP's (n, 20) and T5's (n, 32) token ids, padded."""
+        clip = self.clip_tokenizer(prompts, padding="max_length", max_length=20, return_tensors="pt").input_ids
+        t5 = self.t5_tokenizer(prompts, padding="max_length", max_length=MAX_TOKENS, return_tensors="pt").input_ids
+        return clip, t5
+
+    def read(self, clip_ids: Tensor, t5_ids: Tensor) -> tuple[Tensor, Tensor]:
+        """CLIP's pooled vectors (n, 128) and T5's words (n, length, 128)."""
+        with torch.no_grad():
+            return self.clip(clip_ids).pooler_output, self.t5(t5_ids).last_hidden_state
+
 
 def new_transformer() -> FluxTransformer2DModel:
     """An untrained transformer of the real architecture, 4 million parameters."""
@@ -92,25 +117,52 @@ def train(out: Path, log: LossLog, seed: int = 0) -> None:
     encoders = Encoders(out)
     transformer = new_transformer()
     data = encode_paintings(encoders, PICTURES, rng)
+    fit(
+        transformer,
+        STEPS,
+        lambda: flow_loss(transformer, encoders, data, rng),
+        lambda average: save(FluxPipeline, average, encoders, out),
+        log,
+    )
+
+
+def fit(
+    transformer: FluxTransformer2DModel,
+    steps: int,
+    next_loss: Callable[[], Tensor],
+    keep: Callable[[FluxTransformer2DModel], None],
+    log: LossLog,
+    rate: float = 1.0,
+) -> None:
+    """Trains, and hands the average of the weights to ``keep`` now and then.
+
+    Args:
+        transformer: What is trained.
+        steps: How often.
+        next_loss: Makes the loss of the next batch.
+        keep: Saves what it is given.
+        log: Receives the loss curve.
+        rate: Factor on the learning rates; below 1 where the weights are already good.
+    """
     average = copy.deepcopy(transformer).requires_grad_(False)
     optimizers = _optimizers(transformer)
     groups = [group for optimizer in optimizers for group in optimizer.param_groups]
-    peaks = [group["lr"] for group in groups]
-    for step in range(STEPS):
+    peaks = [rate * group["lr"] for group in groups]
+    for step in range(steps):
         for group, peak in zip(groups, peaks, strict=True):
-            group["lr"] = peak * min(1.0, (step + 1) / 100) * _decay(step / STEPS)
-        loss = flow_loss(transformer, encoders, data, rng)
+            group["lr"] = peak * min(1.0, (step + 1) / 100) * _decay(step / steps)
+        loss = next_loss()
         loss.backward()
         nn.utils.clip_grad_norm_(transformer.parameters(), 1.0)
         for optimizer in optimizers:
             optimizer.step()
             optimizer.zero_grad()
-        keep = min(EMA, (step + 1) / (step + 10))
+        share = min(EMA, (step + 1) / (step + 10))
         with torch.no_grad():
             for slow, fast in zip(average.parameters(), transformer.parameters(), strict=True):
-                slow.lerp_(fast, 1 - keep)
-        if (step + 1) % SAVE_EVERY == 0 or step + 1 == STEPS:
-            save(average, encoders, out)
+                slow.lerp_(fast, 1 - share)
+        if (step + 1) % SAVE_EVERY == 0 or step + 1 == steps:
+            keep(average)
         log.add(step + 1, loss.item())
 
 
@@ -134,23 +186,17 @@ def encode_paintings(
             scenes = [replace(s, things=tuple(replace(t, filled=False) for t in s.things)) for s in scenes]
         # Thin lines that may lie a little here or there average to nothing; where they lie still is easy to learn.
         paintings = [paint(scene, SIZE_PX, None if stroke else rng, stroke or STROKE) for scene in scenes]
-        pixels = torch.from_numpy(np.stack([np.asarray(p.image) for p in paintings]))
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            mean = encoders.vae.encode(pixels.permute(0, 3, 1, 2).float().div(127.5).sub(1)).latent_dist.mean
-        config = encoders.vae.config
-        latents.append(_pack((mean.float() - config.shift_factor) * config.scaling_factor).half())
+        latents.append(encoders.tokens(np.stack([np.asarray(p.image) for p in paintings])))
         masks = torch.from_numpy(np.stack([np.maximum.reduce([np.asarray(m) for m in p.masks]) for p in paintings]))
         # An object matters a little beyond its edge too: the latents there carry the edge.
         near = nn.functional.max_pool2d(masks[:, None].float(), 24, 16, 4)[:, 0].flatten(1)
         weights.append(1 + (THING_WEIGHT - 1) * (near > 0).float())
-    clip_ids = encoders.clip_tokenizer(prompts, padding="max_length", max_length=20, return_tensors="pt").input_ids
-    t5_ids = encoders.t5_tokenizer(prompts, padding="max_length", max_length=MAX_TOKENS, return_tensors="pt").input_ids
-    return Paintings(torch.cat(latents), torch.cat(weights), clip_ids, t5_ids)
+    return Paintings(torch.cat(latents), torch.cat(weights), *encoders.ids(prompts))
 
 
-def save(transformer: FluxTransformer2DModel, encoders: Encoders, out: Path) -> None:
+def save(pipeline: type[DiffusionPipeline], transformer: FluxTransformer2DModel, encoders: Encoders, out: Path) -> None:
     """Writes the pipeline in the layout of the real model, float16, ready for four steps without guidance."""
-    FluxPipeline(
+    pipeline(
         scheduler=FlowMatchEulerDiscreteScheduler(shift=1.0, use_dynamic_shifting=False),
         vae=copy.deepcopy(encoders.vae).half(),
         text_encoder=copy.deepcopy(encoders.clip).half(),
@@ -167,17 +213,11 @@ def flow_loss(
     """Flow matching loss of a batch in which a share of pairs has two objects."""
     count = len(data.latents) // 2
     rows = torch.from_numpy(rng.integers(count, size=BATCH) + count * (rng.random(BATCH) < pairs))
-    length = SHORT if rng.random() < SHORT_ODDS else MAX_TOKENS
-    odds = (*FOUR_STEPS_ODDS, 1 - sum(FOUR_STEPS_ODDS))
-    sigma = torch.tensor(
-        [(*FOUR_STEPS, rng.random())[i] for i in rng.choice(len(odds), size=BATCH, p=odds)], dtype=torch.float32
-    )
+    length, sigma = text_length(rng), noise_levels(rng, BATCH)
     clean = data.latents[rows].float()
     noise = torch.randn(clean.shape)
     noisy = torch.lerp(clean, noise, sigma[:, None, None])
-    with torch.no_grad():
-        pooled = encoders.clip(data.clip_ids[rows]).pooler_output
-        words = encoders.t5(data.t5_ids[rows, :length]).last_hidden_state
+    pooled, words = encoders.read(data.clip_ids[rows], data.t5_ids[rows, :length])
     # Fused attention spends a third of the step in its backward pass on sequences as short as these.
     with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
         velocity = transformer(
@@ -186,7 +226,7 @@ def flow_loss(
             pooled_projections=pooled,
             encoder_hidden_states=words,
             txt_ids=torch.zeros(length, 3),
-            img_ids=_positions(),
+            img_ids=positions(GRID, GRID),
             return_dict=False,
         )[0]
     weights = data.weights[rows]
@@ -211,16 +251,30 @@ def _decay(done: float) -> float:
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * max(0.0, 2 * done - 1)))
 
 
-def _positions() -> Tensor:
-    """Row and column of every picture token, (64, 3), as FluxPipeline makes them."""
-    positions = torch.zeros(GRID, GRID, 3)
-    positions[..., 1] += torch.arange(GRID)[:, None]
-    positions[..., 2] += torch.arange(GRID)[None, :]
-    return positions.reshape(-1, 3)
+def text_length(rng: np.random.Generator) -> int:
+    """How many tokens of T5 a batch has: few, mostly, for all descriptions are short."""
+    return SHORT if rng.random() < SHORT_ODDS else MAX_TOKENS
 
 
-def _pack(latents: Tensor) -> Tensor:
-    """(n, 16, 16, 16) latents to (n, 64, 64) tokens, 2 x 2 latents each, as FluxPipeline packs them."""
+def noise_levels(rng: np.random.Generator, count: int) -> Tensor:
+    """Shares of noise 0..1, (count,): often those of four steps, else any."""
+    odds = (*FOUR_STEPS_ODDS, 1 - sum(FOUR_STEPS_ODDS))
+    return torch.tensor(
+        [(*FOUR_STEPS, rng.random())[i] for i in rng.choice(len(odds), size=count, p=odds)], dtype=torch.float32
+    )
+
+
+def positions(rows: int, columns: int, picture: int = 0) -> Tensor:
+    """Which picture, row and column every token belongs to, (rows columns, 3), as FluxPipeline makes them."""
+    ids = torch.zeros(rows, columns, 3)
+    ids[..., 0] = picture
+    ids[..., 1] += torch.arange(rows)[:, None]
+    ids[..., 2] += torch.arange(columns)[None, :]
+    return ids.reshape(-1, 3)
+
+
+def pack(latents: Tensor) -> Tensor:
+    """(n, c, h, w) latents to (n, h w / 4, 4 c) tokens, 2 x 2 latents each, as FluxPipeline packs them."""
     n, channels, height, width = latents.shape
     blocks = latents.view(n, channels, height // 2, 2, width // 2, 2).permute(0, 2, 4, 1, 3, 5)
     return blocks.reshape(n, height * width // 4, channels * 4)

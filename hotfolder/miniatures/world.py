@@ -112,7 +112,7 @@ def paint(scene: Scene, size_px: int = 128, rng: np.random.Generator | None = No
     """
     image = Image.new("RGB", (size_px, size_px), COLOURS[scene.ground])
     masks = []
-    for thing, (x, y, radius) in zip(scene.things, _layout(scene, rng), strict=True):
+    for thing, (x, y, radius) in zip(scene.things, layout(scene, rng), strict=True):
         mask = coverage(thing, x, y, radius, size_px, stroke)
         image.paste(COLOURS[thing.colour], mask=mask)
         masks.append(mask)
@@ -134,7 +134,7 @@ def coverage(thing: Thing, x: float, y: float, radius: float, size_px: int, stro
     return mask.reduce(_SUPERSAMPLE)
 
 
-def _layout(scene: Scene, rng: np.random.Generator | None) -> list[tuple[float, float, float]]:
+def layout(scene: Scene, rng: np.random.Generator | None) -> list[tuple[float, float, float]]:
     """Centre and radius of every thing, as fractions of the picture."""
     spots: list[tuple[float, float, float]] = []
     if scene.relation is None:
