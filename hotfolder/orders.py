@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from hotfolder import atomic, names, publish, yamlfile
+from hotfolder.capabilities import CAPABILITIES
 from hotfolder.catalog import queue
 from hotfolder.catalog.store import Catalog
 from hotfolder.models import entries, profile
@@ -19,49 +20,55 @@ def order(workspace: Workspace, catalog: Catalog, job: dict[str, Any], machine: 
     Raises:
         NotYet, ConfigError, BadSpec: its model is not to be had on this machine, or by this profile.
     """
-    placement = _placement(workspace, job, machine)
+    spec = JobSpec.model_validate_json(job["spec"])
+    capability = CAPABILITIES[spec.kind]
+    kinds = capability.helpers(spec, capability.Options(**spec.options))
+    placement = _serve(workspace, spec, job["name"], machine)[1] if job["model"] else None
+    helpers = {
+        kind: _serve(workspace, JobSpec(kind=kind, profile=spec.profile), job["name"], machine) for kind in kinds
+    }
     source = workspace.absolute(job["source_path"]) if job["source_path"] else None
-    name, sha256 = _input(catalog, job, source) if source else (None, None)
+    name, sha256 = _called(catalog, job, job["source_path"], source) if source else (None, None)
     return {
         "job": job["id"],
         "spec": json.loads(job["spec"]),
         "planned": json.loads(job["planned"]),
         "model": job["model"],
         "placement": placement.model_dump() if placement else None,
+        "helpers": {kind: (model, placed.model_dump()) for kind, (model, placed) in helpers.items()},
         "out": str(publish.fresh_stage(workspace, job)),
         "max_pixels": int(workspace.settings.max_megapixels * 1_000_000),
         "image": str(source) if source else None,
         "image_name": name,
         "image_sha256": sha256,
+        "pictures": {
+            key: (str(path := workspace.absolute(place)), _called(catalog, job, place, path)[0])
+            for key, place in json.loads(job["inputs"] or "{}").items()
+        },
         "upcoming": queue.upcoming(catalog),
     }
 
 
-def _placement(workspace: Workspace, job: dict[str, Any], machine: Machine) -> Placement | None:
-    """Return how the job's model is put on the machine, None where it has none."""
-    if not job["model"]:
-        return None
-    spec = JobSpec.model_validate_json(job["spec"])
+def _serve(workspace: Workspace, spec: JobSpec, name: str, machine: Machine) -> tuple[str, Placement]:
+    """Return the model that serves a job and how it is put on the machine."""
     has_card = machine.device != "cpu"
-    choice = profile.choose(
-        spec, workspace.settings.profile, workspace.profiles, workspace.models, job["name"], has_card
-    )
+    choice = profile.choose(spec, workspace.settings.profile, workspace.profiles, workspace.models, name, has_card)
     assert choice
     weights = entries.weights_folder(choice.entry, workspace.models)
-    return choice.placement(spec, machine, entries.weights_bytes(weights))
+    return choice.entry.name, choice.placement(spec, machine, entries.weights_bytes(weights))
 
 
-def _input(catalog: Catalog, job: dict[str, Any], source: Path) -> tuple[str, str | None]:
-    """Return how a job's input is called, as the .job.yaml names it, and the hash of its bytes.
+def _called(catalog: Catalog, job: dict[str, Any], place: str, path: Path) -> tuple[str, str | None]:
+    """Return how an input of a job is called, as the .job.yaml names it, and the hash of its bytes.
 
     A dropped file is called by the place in done/ where it will lie.
     """
     drop = catalog.row("select * from drops where id=?", job["drop_id"])
     assert drop
     for file in queue.files_of(drop):
-        if job["source_path"] == f".hotfolder/work/{drop['id']}/in/{file['name']}":
+        if place == f".hotfolder/work/{drop['id']}/in/{file['name']}":
             return _writable(f"done/{file['origin']}"), file["sha256"]
-    return _writable(job["source_path"]), atomic.sha256_of(source) if source.is_file() else None
+    return _writable(place), atomic.sha256_of(path) if path.is_file() else None
 
 
 def _writable(name: str) -> str:

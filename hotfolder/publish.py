@@ -140,6 +140,13 @@ def publish(workspace: Workspace, catalog: Catalog, job: int) -> None:
     crash_point("recorded")
 
 
+def made(catalog: Catalog, job: int) -> list[str]:
+    """Return the paths of a job's pictures, of its texts where it makes no picture."""
+    rows = catalog.rows("select path, role from outputs where job_id=? order by idx", job)
+    role = "picture" if any(row["role"] == "picture" for row in rows) else "beside"
+    return [row["path"] for row in rows if row["role"] == role]
+
+
 def _link(source: Path, target: Path, sha256: str) -> bool:
     """Make `target` the finished file; False when somebody else's file has the name."""
     if _is_ours(target, sha256):
@@ -213,13 +220,18 @@ def file_away(workspace: Workspace, catalog: Catalog, drop: str) -> None:
         remove_reason(workspace, json.loads(earlier["files"]), unless=files)
     crash_point("reason_written")
     with catalog.transaction():
+        inside = f".hotfolder/work/{drop}/in/"
         for job in jobs:
-            inside = f".hotfolder/work/{drop}/in/"
             if (job["source_path"] or "").startswith(inside):
                 name = job["source_path"].removeprefix(inside)
                 place = next(file["path"] for file in files if file["name"] == name)
                 catalog.rows("update jobs set source_path=? where id=?", storable(place), job["id"])
                 catalog.rows("update images set parent_path=? where job_id=?", storable(place), job["id"])
+            for file in files:
+                catalog.rows(
+                    "update jobs set inputs=replace(inputs, ?, ?) where id=? and inputs is not null",
+                    json.dumps(f"{inside}{file['name']}"), json.dumps(storable(file["path"])), job["id"],
+                )  # fmt: skip
         catalog.rows(
             "update drops set state=?, files=?, finished_at=? where id=?", state, json.dumps(files), utc_now(), drop
         )

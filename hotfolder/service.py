@@ -268,8 +268,8 @@ class Service:
         publish.intend(self.workspace, self.catalog, job, staged, message)
         self.start_next()
         publish.publish(self.workspace, self.catalog, job["id"])
-        made = self.catalog.rows("select path from outputs where job_id=? and role='picture' order by idx", job["id"])
-        self.tell({**job, "made": [row["path"] for row in made], "notes": message.get("notes", [])}, "done")
+        made = publish.made(self.catalog, job["id"])
+        self.tell({**job, "made": made, "notes": message.get("notes", [])}, "done")
         self.file_away_if_ended(job["drop_id"])
 
     def take_failure(self, message: dict[str, Any]) -> None:

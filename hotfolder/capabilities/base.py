@@ -81,9 +81,9 @@ class Result:
 
     Without an `image` it is the input's own file, copied with its pixels untouched; where there is no input either, the
     result is its texts alone. `facts` holds what was really used or found (steps, guidance, sampler, prompt_tokens,
-    caption, tags ...), in catalog names; its `notes` are sentences on what was done otherwise than the job says. `texts`
-    are written beside it, by the ending of their file's name; so are `pictures`, as PNG (`.mask.png` ...). `detections`
-    become rows of the catalog.
+    caption, tags ...), in catalog names; its `notes` are sentences on what was done otherwise than the job says.
+    `texts` are written beside it, by the ending of their file's name; so are `pictures`, as PNG (`.mask.png` ...).
+    `detections` become rows of the catalog. `job` has the keys that the job which makes this again says otherwise.
     """
 
     image: Image.Image | None
@@ -92,6 +92,7 @@ class Result:
     texts: dict[str, str] = field(default_factory=dict)
     pictures: dict[str, Image.Image] = field(default_factory=dict)
     detections: tuple[Detection, ...] = ()
+    job: dict[str, Any] = field(default_factory=dict)
 
 
 class Capability(ABC):
@@ -115,7 +116,8 @@ class Capability(ABC):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        CAPABILITIES.add(cls.kind, cls)
+        if "kind" in vars(cls):
+            CAPABILITIES.add(cls.kind, cls)
 
     @classmethod
     def check(cls, spec: JobSpec, options: Any, image_size: tuple[int, int] | None) -> None:

@@ -27,3 +27,8 @@ def put_image(catalog: Catalog, facts: dict[str, Any], output: dict[str, Any], n
         f"insert into images({names}) values({', '.join('?' for _ in values)})",
         *values.values(),
     )
+    for found in facts.get("detections", ()):
+        catalog.rows(
+            "insert into detections(job_id, image_path, label, score, x0, y0, x1, y1) values(?, ?, ?, ?, ?, ?, ?, ?)",
+            output.get("job_id"), output["path"], found["label"], found["score"], *found["box"],
+        )  # fmt: skip

@@ -19,7 +19,10 @@ ENDED = ("done", "failed", "cancelled")
 
 @dataclass(frozen=True)
 class NewJob:
-    """One row to be: what `put_drop` writes. `spec` and `planned` are JSON."""
+    """One row to be: what `put_drop` writes. `spec`, `planned` and `inputs` are JSON; `inputs` maps keys to paths.
+
+    `after` are places in the drop's list of jobs, all before this one: it waits until those have ended.
+    """
 
     name: str
     kind: str
@@ -31,6 +34,8 @@ class NewJob:
     state: str
     wait_reason: str | None = None
     error: str | None = None
+    inputs: str | None = None
+    after: tuple[int, ...] = ()
 
 
 def put_drop(
@@ -51,25 +56,29 @@ def put_drop(
     if len(old) != len(jobs):
         catalog.rows("delete from jobs where drop_id=?", drop)
         old = []
+    ids = list(old)
     for number, job in enumerate(jobs):
         ended = now if job.state in ENDED else None
         values = (
             job.state, job.kind, storable(hot_folder), job.name, job.priority, job.spec, job.planned, job.source_path,
-            job.model, job.wait_reason, job.error, ended,
+            job.model, job.wait_reason, job.error, ended, job.inputs,
+            json.dumps([ids[place] for place in job.after]) if job.after else None,
         )  # fmt: skip
         if old:
             catalog.rows(
                 "update jobs set state=?, kind=?, hot_folder=?, name=?, priority=?, spec=?, planned=?, source_path=?, "
-                "model=?, wait_reason=?, error=?, finished_at=? where id=?",
+                "model=?, wait_reason=?, error=?, finished_at=?, inputs=?, after=? where id=?",
                 *values, old[number],
             )  # fmt: skip
         else:
-            catalog.rows(
+            (row,) = catalog.rows(
                 "insert into jobs(state, kind, hot_folder, name, priority, spec, planned, source_path, model, "
-                "wait_reason, error, finished_at, drop_id, created_at, position) "
-                "values(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (select coalesce(max(position), 0) + 1 from jobs))",
+                "wait_reason, error, finished_at, inputs, after, drop_id, created_at, position) values"
+                "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (select coalesce(max(position), 0) + 1 from jobs)) "
+                "returning id",
                 *values, drop, now,
             )  # fmt: skip
+            ids.append(row["id"])
 
 
 def contenders(catalog: Catalog, loaded: Collection[str], bound: int) -> tuple[list[dict[str, Any]], int]:
@@ -177,9 +186,9 @@ def put_waiting(catalog: Catalog, job: int, reason: str) -> None:
 def put_reconsidered(catalog: Catalog, job: int, new: NewJob) -> None:
     """Write what became of a waiting job of a claimed drop: queued, failed, or waiting for something else."""
     catalog.rows(
-        "update jobs set state=?, spec=?, planned=?, model=?, source_path=coalesce(?, source_path), wait_reason=?, "
-        "error=?, finished_at=? where id=?",
-        new.state, new.spec, new.planned, new.model, new.source_path, new.wait_reason, new.error,
+        "update jobs set state=?, spec=?, planned=?, model=?, source_path=coalesce(?, source_path), "
+        "inputs=coalesce(?, inputs), wait_reason=?, error=?, finished_at=? where id=?",
+        new.state, new.spec, new.planned, new.model, new.source_path, new.inputs, new.wait_reason, new.error,
         utc_now() if new.state in ENDED else None, job,
     )  # fmt: skip
 

@@ -65,6 +65,8 @@ MIGRATIONS: list[str] = [
       values (new.rowid, new.prompt, new.negative_prompt, new.caption, new.tags);
     end;
     """,
+    # JSON: `inputs` has further pictures of a job by key (mask ...), `after` the ids of jobs that have to end before it
+    "alter table jobs add column inputs text; alter table jobs add column after text;",
 ]
 
 

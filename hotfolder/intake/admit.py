@@ -26,6 +26,8 @@ MAX_TEXT_BYTES = 1 << 20
 @dataclass(frozen=True)
 class Draft:
     """One job as admitted. `member` is the role of the group's file it works on, `source` a file outside the group.
+    `pictures` are its further inputs by key, each again a role or a file. `after` are places in the drop's list of
+    jobs: those have to end before.
 
     `wait` and `error` are sentences; with neither, the job can run now.
     """
@@ -36,6 +38,8 @@ class Draft:
     model: str = ""
     member: str | None = None
     source: Path | None = None
+    pictures: Mapping[str, str | Path] = field(default_factory=dict)
+    after: tuple[int, ...] = ()
     wait: str | None = None
     error: str | None = None
     ends_as: str = "failed"
@@ -181,7 +185,7 @@ class Admitter:
             if several and "prompt" in CAPABILITIES[spec.kind].needs and not spec.prompt:
                 raise BadSpec([layers[-1].problem(("prompt",), "this job needs a prompt")])
             member, source = self._input(spec, group, hot)
-            draft = replace(draft, member=member, source=source)
+            draft = replace(draft, member=member, source=source, pictures=self._pictures(spec, group))
             path = self.workspace.inbox / group.members[member].path if member else source
             if path is None and group.late_for and "image" in CAPABILITIES[spec.kind].needs and not spec.image:
                 name = names.display(group.late_for[0])
@@ -228,6 +232,11 @@ class Admitter:
             return replace(draft, spec=spec.model_copy(update=update), planned=planned)
         spec = choice.filled(spec).model_copy(update={"profile": choice.profile, "model": choice.entry.name})
         self._refuse_what_cannot_run(choice, spec)
+        for kind in capability.helpers(spec, capability.Options(**spec.options)):
+            helped = JobSpec(kind=kind, profile=choice.profile)
+            helper = self._chosen(helped, where)
+            assert helper
+            self._refuse_what_cannot_run(helper, helped)
         return replace(draft, spec=spec, planned=planned, model=choice.entry.name)
 
     def _refuse_what_cannot_run(self, choice: profiles.Choice, spec: JobSpec) -> None:
@@ -280,14 +289,25 @@ class Admitter:
         if spec.image_sha256 and (path := self._by_hash(spec)):
             return None, path
         if spec.image:
-            own = {self.workspace.inbox / entry.path: role for role, entry in group.members.items()}
-            try:
-                path = self.named_picture(spec.image, self.workspace.inbox / group.folder, own)
-            except ConfigError as error:
-                raise BadSpec([Problem(group.primary.name, None, "image", str(error))]) from None
-            return (own[path], None) if path in own else (None, path)
+            place = self._place(spec.image, "image", group)
+            return (place, None) if isinstance(place, str) else (None, place)
         sub = self.workspace.done / group.folder
         return None, next((sub / name for name in group.late_for if (sub / name).is_file()), None)
+
+    def _pictures(self, spec: JobSpec, group: Group) -> dict[str, str | Path]:
+        """Return the places of a job's further pictures; raises NotYet where one is not there, or BadSpec."""
+        capability = CAPABILITIES[spec.kind]
+        named = capability.pictures(spec, capability.Options(**spec.options))
+        return {key: self._place(name, key, group) for key, name in named.items()}
+
+    def _place(self, name: str, key: str, group: Group) -> str | Path:
+        """Return the role of the group's own file that a job names under a key, or the file elsewhere."""
+        own = {self.workspace.inbox / entry.path: role for role, entry in group.members.items()}
+        try:
+            path = self.named_picture(name, self.workspace.inbox / group.folder, own)
+        except ConfigError as error:
+            raise BadSpec([Problem(group.primary.name, None, key, str(error))]) from None
+        return own.get(path, path)
 
     def _by_hash(self, spec: JobSpec) -> Path | None:
         """Return the picture a .job.yaml was written for: the one it names if that is still it, else any copy."""

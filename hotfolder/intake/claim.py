@@ -185,6 +185,13 @@ def new_job(workspace: Workspace, draft: Draft, one: Claim | None) -> NewJob:
     if draft.member and one:
         name = next(file["name"] for file in one.files if file["role"] == draft.member)
         source = f".hotfolder/work/{one.drop}/in/{name}"
+    inputs = {}
+    for key, place in draft.pictures.items():
+        if isinstance(place, Path):
+            inputs[key] = workspace.relative(place)
+        elif one:
+            name = next(file["name"] for file in one.files if file["role"] == place)
+            inputs[key] = f".hotfolder/work/{one.drop}/in/{name}"
     state = draft.ends_as if draft.error else "waiting" if draft.wait else "queued"
     return NewJob(
         name=draft.name,
@@ -197,6 +204,8 @@ def new_job(workspace: Workspace, draft: Draft, one: Claim | None) -> NewJob:
         state=state,
         wait_reason=storable(draft.wait),
         error=storable(draft.error),
+        inputs=json.dumps(inputs) if inputs else None,
+        after=draft.after,
     )
 
 

@@ -22,6 +22,9 @@ from hotfolder.models.placement import Machine
 from hotfolder.spec import JobSpec
 from hotfolder.workspace import Workspace
 
+TEXTS = frozenset({"prompt", "negative_prompt", "mask_prompt", "name", "note"})
+"""Keys whose value is no path, even where it looks like one."""
+
 
 @dataclass
 class Waiting:
@@ -168,7 +171,7 @@ class Taking:
         taken: set[str] = set()
         result = []
         for group in groups:
-            if "job" not in group.members or "picture" in group.members:
+            if "job" not in group.members:
                 result.append(group)
                 continue
             members = dict(group.members)
@@ -181,7 +184,7 @@ class Taking:
         return [group for group in result if not ("picture" in group.members and group.primary.path in taken)]
 
     def _names_pictures(self, job: Entry) -> list[str]:
-        """Return the inbox paths that a job file's `image` keys name; broken files name none."""
+        """Return the inbox paths of the pictures that a job file names; broken files name none."""
         try:
             with open(self._path(job), "rb") as file:
                 documents = yamlfile.parse(file.read(claim.MAX_JOB_BYTES), job.name)
@@ -189,9 +192,8 @@ class Taking:
             return []
         found = []
         for document in documents:
-            named = [value for key, value in document.values.items() if KEY_ALIASES.get(key, key) == "image"]
-            value = named[0] if named else None
-            if isinstance(value, str) and is_picture(value):
+            values = [value for key, value in document.values.items() if KEY_ALIASES.get(key, key) not in TEXTS]
+            for value in (value for value in values if isinstance(value, str) and is_picture(value)):
                 try:
                     path = self.workspace.locate(value, beside=self._path(job).parent)
                 except ConfigError:

@@ -78,7 +78,9 @@ def new_transformer(generator: Path) -> FluxTransformer2DModel:
 
 def encode_edits(encoders: Encoders, count: int, rng: np.random.Generator) -> EncodedEdits:
     """Paints, encodes and tokenises changes to train on."""
-    before, after, weights, instructions = [], [], [], []
+    before: list[Tensor] = []
+    after: list[Tensor] = []
+    weights, instructions = [], []
     for _ in range(0, count, 40):
         edits = [training_edit(rng) for _ in range(40)]
         painted = [paint_edit(edit, SIZE_PX, int(rng.integers(2**31))) for edit in edits]

@@ -207,7 +207,7 @@ def test_a_kept_caption_loads_no_model() -> None:
     spec = JobSpec(kind="caption", options={"trigger": "mine"})
     planned = (Planned(seed=0, seed_locked=False),)
     for own, expected in (("mine", "mine"), ("mine, a tree", "mine, a tree"), ("miners", "mine, miners")):
-        context = Context(spec, Caption.Options(**spec.options), planned, "m", _NoPool(), lambda *_: None, PAINTED, own)
+        context = Context(spec, Caption.Options(**spec.options), planned, "m", _NoPool(), lambda *_: None, PAINTED, caption=own)
         (result,) = Caption().run(context)
         assert (result.image, result.texts, result.facts["model"]) == (None, {".txt": expected}, None)
 
@@ -233,7 +233,7 @@ def test_nothing_is_appended_twice() -> None:
         ("a treehouse", "ohwx, a treehouse, a tree"),
     ):
         options = Caption.Options(**spec.options)
-        context = Context(spec, options, planned, "m", _Saying("a tree"), lambda *_: None, PAINTED, own)
+        context = Context(spec, options, planned, "m", _Saying("a tree"), lambda *_: None, PAINTED, caption=own)
         (result,) = Caption().run(context)
         assert result.texts == {".txt": expected}
         assert ("model" in result.facts) == (expected.removeprefix("ohwx, ") == own.removeprefix("ohwx, "))

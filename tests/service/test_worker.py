@@ -12,15 +12,16 @@ from typing import Any, ClassVar
 import pytest
 from PIL import Image
 
-from hotfolder import worker
+from hotfolder import staging, worker
 from hotfolder.capabilities import CAPABILITIES
 from hotfolder.capabilities.base import Capability, Context, Result
 from hotfolder.errors import NotYet, OutOfMemory, RejectedInput, Unsupported
 from hotfolder.metadata import read
 from hotfolder.models.placement import Placement
 from hotfolder.models.pool import ModelPool
+from hotfolder.order import Order
 from hotfolder.spec import JobSpec, Planned
-from hotfolder.worker import MAX_UNSAVED, Order
+from hotfolder.worker import MAX_UNSAVED
 
 KIND = "stub"
 PICTURES = 8
@@ -162,12 +163,12 @@ def test_a_staging_folder_that_vanished_is_said(stub: Any, run: Any, tmp_path: P
 
 
 def test_a_disk_that_gives_back_other_pixels_is_noticed(stub: Any, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = worker.write.save
+    whole = staging.write.save
 
     def save(image: Image.Image, *words: Any) -> None:
         whole(image.point(lambda value: value ^ 1), *words)
 
-    monkeypatch.setattr(worker.write, "save", save)
+    monkeypatch.setattr(staging.write, "save", save)
     with pytest.raises(RejectedInput, match="the disk may be failing"):
         run()
 

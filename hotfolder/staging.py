@@ -1,0 +1,185 @@
+"""What a worker makes, as files in the staging folder: encoded, with everything that made it embedded, read back."""
+
+import uuid
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from hotfolder import __version__, atomic, images
+from hotfolder.capabilities import CAPABILITIES
+from hotfolder.capabilities.base import Result
+from hotfolder.catalog import pictures
+from hotfolder.catalog.store import utc_now
+from hotfolder.errors import NotYet, RejectedInput
+from hotfolder.images import PROMISED
+from hotfolder.intake import language, prompts
+from hotfolder.metadata import embed, read, write
+from hotfolder.metadata.facts import Facts, Source
+from hotfolder.models import entries
+from hotfolder.models.hashes import model_hash
+from hotfolder.order import Order
+from hotfolder.spec import JobSpec
+
+FILES_OF_ONE = 16
+"""Numbers for the files of one picture: itself, its .job.yaml and what else lies beside it."""
+
+
+def stage(
+    order: Order, picture: images.Picture | None, result: Result, index: int, models: Path, found: read.Found
+) -> list[dict[str, Any]]:
+    """Write one picture and what goes beside it into the staging folder, durable and read back; returns what was
+    written.
+
+    Raises:
+        RejectedInput: the file read back is not the picture that was made.
+    """
+    single = single_job(order, result)
+    text = "".join(f"# {note}\n" for note in result.facts.get("notes", ())) + language.dump(single)
+    texts: dict[str, str | Image.Image] = {".job.yaml": text, **result.texts, **result.pictures}
+    image = result.image or (picture and picture.image)
+    staged = []
+    if image:
+        suffix, format = _form(order, result)
+        path = order.out / f"{FILES_OF_ONE * index}{suffix}"
+        facts = _facts(order, picture, image, result, single, models, found)
+        if result.image:
+            write.save(result.image, path, order.spec.format, order.spec.quality, facts)
+        else:
+            assert order.image
+            if packet := embed.save(order.image, path, format, facts):
+                texts[f"{suffix}.xmp"] = packet
+        columns = asdict(facts) | {
+            "id": facts.image_id,
+            "pixel_sha256": _checked(path, image, exactly=result.image is None or suffix == ".png"),
+            "format": format.lower(),
+            "seed_locked": None if facts.seed is None else facts.seed_locked,
+            "prompt_tokens": result.facts.get("prompt_tokens"),
+            "peak_vram_mb": result.facts.get("peak_vram_mb"),
+        }
+        row = {name: columns.get(name) for name in pictures.COLUMNS}
+        row["detections"] = [asdict(one) for one in result.detections]
+        staged.append(_staged(path, index, "picture", suffix, row))
+    for number, (ending, content) in enumerate(texts.items(), start=FILES_OF_ONE * index + 1):
+        beside = order.out / f"{number}{ending}"
+        if isinstance(content, str):
+            beside.write_bytes(content.encode())
+        else:
+            content.save(beside, "PNG")
+        staged.append(_staged(beside, index, "job" if ending == ".job.yaml" else "beside", ending, {}))
+    return staged
+
+
+def _facts(
+    order: Order,
+    picture: images.Picture | None,
+    image: Image.Image,
+    result: Result,
+    single: JobSpec,
+    models: Path,
+    found: read.Found,
+) -> Facts:
+    """Return what is written into one picture."""
+    spec, planned, used = order.spec, result.planned, result.facts
+    capability = CAPABILITIES[spec.kind]
+    model = used.get("model", spec.model)
+    entry = entries.known(models).get(model or "")
+    source = None
+    if picture and order.image_name and order.image_sha256:
+        source = Source(
+            name=order.image_name,
+            sha256=order.image_sha256,
+            parameters=found.parameters_text,
+            exif=picture.exif if spec.keep_exif else None,
+        )
+    return Facts(
+        image_id=uuid.uuid4().hex,
+        kind=spec.kind,
+        job=language.written(single),
+        prompt=used.get("prompt", planned.prompt),
+        negative_prompt=planned.negative_prompt,
+        template=used.get("template", planned.template),
+        seed=planned.seed if "seed" in capability.uses and order.model else None,
+        seed_locked=planned.seed_locked,
+        steps=used.get("steps"),
+        sampler=used.get("sampler"),
+        guidance=used.get("guidance"),
+        loras=used.get("loras", ()),
+        width=image.width,
+        height=image.height,
+        model=model,
+        model_hash=_model_hash(entry, models) if entry and entry.is_loaded else None,
+        profile=spec.profile if "model" not in used or model else None,
+        caption=used.get("caption"),
+        tags=tuple(dict.fromkeys((*(() if result.image else found.tags), *spec.tags, *used.get("tags", ())))),
+        rating=None if result.image else found.rating,
+        title=Path(order.image_name).stem if order.image_name else None,
+        source_type=used.get("source_type", capability.source_type),
+        created_at=utc_now(),
+        version=__version__,
+        miniature=bool(entry and entry.is_miniature),
+        source=source,
+    )
+
+
+def _model_hash(entry: entries.ModelEntry, models: Path) -> str | None:
+    try:
+        return model_hash(entries.weights_folder(entry, models))
+    except (NotYet, OSError):  # somebody took them away while the picture was made
+        return None
+
+
+def _form(order: Order, result: Result) -> tuple[str, str]:
+    """Return the ending of a result's name and its format: the input's own where it is that file again."""
+    if result.image:
+        return ".jpg" if order.spec.format == "jpeg" else f".{order.spec.format}", order.spec.format
+    assert order.image
+    format = images.sniff(order.image, order.max_pixels).format
+    right = [ending for ending in PROMISED if PROMISED[ending] == format]
+    own = order.image.suffix.lower()
+    return own if own in right else right[0], format
+
+
+def single_job(order: Order, result: Result) -> JobSpec:
+    """Return the job that makes this one picture again: every choice that was open is filled in."""
+    planned, used, uses = result.planned, result.facts, CAPABILITIES[order.spec.kind].uses
+    texts = {"prompt": planned.prompt, "negative_prompt": planned.negative_prompt}
+    update: dict[str, Any] = {name: prompts.literal(text) if text else text for name, text in texts.items()}
+    update["variants"] = 1
+    if order.model:
+        update |= {name: used[name] for name in ("steps", "guidance", "strength") if name in used}
+        if result.image and "seed" in uses:
+            update["seed"] = planned.seed
+        if result.image and "width" in uses:
+            update |= {"width": result.image.width, "height": result.image.height}
+    if order.image:
+        update |= {"image": order.image_name, "image_sha256": order.image_sha256}
+    update |= {key: given.name for key, given in order.pictures.items()} | result.job
+    own = {key: value for key, value in update.items() if key not in JobSpec.model_fields}
+    common = {key: value for key, value in update.items() if key not in own}
+    return order.spec.model_copy(update={**common, "options": {**order.spec.options, **own}})
+
+
+def _checked(path: Path, expected: Image.Image, exactly: bool) -> str:
+    """Read a written file back whole; returns the hash of its pixels, which may differ where that is not `exactly`."""
+    written = images.open_picture(path, expected.width * expected.height).image
+    if written.size != expected.size:
+        raise RejectedInput(f"the result was written as {written.size}, not as {expected.size}")
+    pixels = images.pixel_sha256(written)
+    if exactly and pixels != images.pixel_sha256(expected):
+        raise RejectedInput("the result read back from the disk differs from the picture made; the disk may be failing")
+    return pixels
+
+
+def _staged(path: Path, index: int, role: str, suffix: str, facts: dict[str, Any]) -> dict[str, Any]:
+    atomic.fsync_file(path)
+    return {
+        "file": f"{path.parent.name}/{path.name}",
+        "stem_index": index,
+        "role": role,
+        "suffix": suffix,
+        "sha256": atomic.sha256_of(path),
+        "bytes": path.stat().st_size,
+        "facts": facts,
+    }
