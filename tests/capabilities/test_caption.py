@@ -207,7 +207,9 @@ def test_a_kept_caption_loads_no_model() -> None:
     spec = JobSpec(kind="caption", options={"trigger": "mine"})
     planned = (Planned(seed=0, seed_locked=False),)
     for own, expected in (("mine", "mine"), ("mine, a tree", "mine, a tree"), ("miners", "mine, miners")):
-        context = Context(spec, Caption.Options(**spec.options), planned, "m", _NoPool(), lambda *_: None, PAINTED, caption=own)
+        context = Context(
+            spec, Caption.Options(**spec.options), planned, "m", _NoPool(), lambda *_: None, PAINTED, caption=own
+        )
         (result,) = Caption().run(context)
         assert (result.image, result.texts, result.facts["model"]) == (None, {".txt": expected}, None)
 
