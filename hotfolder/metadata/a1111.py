@@ -5,7 +5,9 @@
     Steps: 4, Sampler: Euler, CFG scale: 0, Seed: 42, Size: 1024x1024, Model: ..., Version: hotfolder 0.1.0
 
 **Source**: AUTOMATIC1111/stable-diffusion-webui, modules/infotext_utils.py and processing.py: the format and its
-reader's rules (last line, at least three pairs, JSON quotes). No code was taken.
+reader's rules (last line, at least three pairs, JSON quotes); lllyasviel/stable-diffusion-webui-forge f2.0.1,
+modules/processing.py (both kinds of guidance); vladmandic/sdnext of July 2026, modules/processing_info.py (lines for
+templates). No code was taken.
 """
 
 import json
@@ -13,11 +15,8 @@ import re
 from typing import Any
 
 from hotfolder.metadata.facts import Facts, Lora
+from hotfolder.metadata.foreign import MAX_CHARACTERS, MAX_LORAS, decimal, whole
 from hotfolder.metadata.text import clean, cut
-
-MAX_CHARACTERS = 1 << 20
-"""Longer texts are not read: no prompt is a megabyte."""
-MAX_LORAS = 100
 
 _PAIR = re.compile(r'\s*(\w[\w \-/]{1,63}):\s*("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)')
 _LORA_AT_END = re.compile(r"\s*<lora:([^<>:]{1,200}):([^<>:]{1,20})>\s*$")
@@ -25,6 +24,8 @@ _LORA_AT_END = re.compile(r"\s*<lora:([^<>:]{1,200}):([^<>:]{1,20})>\s*$")
 _STRUCTURAL = re.compile(r"^(\s*)(\\*(?:Negative prompt:|Steps:))", re.MULTILINE)
 _ESCAPED = re.compile(r"^(\s*)\\(\\*(?:Negative prompt:|Steps:))", re.MULTILINE)
 _NEGATIVE = "Negative prompt:"
+_TEMPLATES = ("Template: ", "Negative template: ")
+"""Lines that SD.Next writes between the negative prompt and the pairs."""
 
 
 def parameters(facts: Facts, limit: int) -> str:
@@ -109,29 +110,33 @@ def _escape(text: str) -> str:
 def parse(text: str) -> dict[str, Any] | None:
     """Return what a parameters text says; None when its last line has not three pairs, steps or seed among them.
 
-    Keys, each only where the text has it: `prompt`, `negative_prompt`, `steps`, `sampler`, `guidance`, `seed`, `width`,
-    `height`, `model`, `model_hash`, `strength`, `template`, `loras` (list of {name, weight}); `pairs` holds every pair
-    of the last line as written.
+    The keys are those of `read.Found.parameters`, and `pairs`: every pair of the last line as written.
     """
     lines = text[:MAX_CHARACTERS].replace("\r\n", "\n").strip().split("\n")
     pairs = _pairs(lines[-1])
     if len(pairs) < 3 or not pairs.keys() & {"Steps", "Seed"}:
         return None
-    prompt, negative = _prompts(lines[:-1])
+    prompt, negative = _prompts(lines[:-1], _TEMPLATES if pairs.get("App") == "SD.Next" else ())
     prompt, loras = _loras(prompt, pairs.get("Lora weights", ""))
     width, _, height = pairs.get("Size", "").partition("x")
+    cfg, distilled = pairs.get("CFG scale"), pairs.get("Distilled CFG Scale")
+    is_enlarged = any(key.startswith("Hires") for key in pairs)  # the strength is that of a second pass
     found = {
         "prompt": prompt or None,
         "negative_prompt": negative or None,
-        "steps": _whole(pairs.get("Steps")),
-        "sampler": pairs.get("Sampler"),
-        "guidance": _decimal(pairs.get("Distilled CFG Scale") or pairs.get("CFG scale")),
-        "seed": _whole(pairs.get("Seed")),
-        "width": _whole(width),
-        "height": _whole(height),
+        "steps": whole(pairs.get("Steps")),
+        "sampler": pairs.get("Sampler") or pairs.get("Scheduler"),
+        "schedule": pairs.get("Schedule type"),
+        "guidance": decimal(distilled or cfg),
+        "cfg": decimal(cfg) if distilled else None,
+        "seed": whole(pairs.get("Seed")),
+        "width": whole(width),
+        "height": whole(height),
         "model": pairs.get("Model"),
         "model_hash": pairs.get("Model hash"),
-        "strength": _decimal(pairs.get("Denoising strength")),
+        "strength": None if is_enlarged else decimal(pairs.get("Denoising strength")),
+        "variation": decimal(pairs.get("Variation seed strength") or pairs.get("Variation strength")),
+        "variation_seed": whole(pairs.get("Variation seed")),
         "template": pairs.get("Template"),
         "loras": loras or None,
     }
@@ -162,28 +167,22 @@ def _unquote(value: str) -> str:
         return value
 
 
-def _prompts(lines: list[str]) -> tuple[str, str]:
+def _prompts(lines: list[str], behind: tuple[str, ...]) -> tuple[str, str]:
+    """Return prompt and negative prompt; lines that begin with one of `behind` are neither."""
     start = next((i for i, line in enumerate(lines) if line.strip().startswith(_NEGATIVE)), len(lines))
-    negative = "\n".join(lines[start:]).strip().removeprefix(_NEGATIVE)
+    end = next((i for i, line in enumerate(lines[start:], start) if line.startswith(behind)), len(lines))
+    negative = "\n".join(lines[start:end]).strip().removeprefix(_NEGATIVE)
     return _ESCAPED.sub(r"\1\2", "\n".join(lines[:start]).strip()), _ESCAPED.sub(r"\1\2", negative.strip())
 
 
 def _loras(prompt: str, weights: str) -> tuple[str, list[dict[str, Any]]]:
     """Take the LoRA tags off the end of a prompt; the `Lora weights` pair, where it is there, has the weights."""
-    known = {name.strip(): _decimal(weight) for name, _, weight in (part.partition(":") for part in weights.split(","))}
+    known = {name.strip(): decimal(weight) for name, _, weight in (part.partition(":") for part in weights.split(","))}
     loras: list[dict[str, Any]] = []
     end = len(prompt)
     while len(loras) < MAX_LORAS and (found := _LORA_AT_END.search(prompt[max(end - 300, 0) : end])):
         weight = known.get(found[1])
-        weight = _decimal(found[2]) if weight is None else weight
+        weight = decimal(found[2]) if weight is None else weight
         loras.append({"name": found[1], "weight": 1.0 if weight is None else weight})
         end -= len(found[0])
     return prompt[:end], loras[::-1]
-
-
-def _whole(text: str | None) -> int | None:
-    return int(text) if text and re.fullmatch(r"[0-9]{1,20}", text.strip()) else None
-
-
-def _decimal(text: str | None) -> float | None:
-    return float(text) if text and re.fullmatch(r"[+-]?[0-9]{1,9}(\.[0-9]{1,18})?", text.strip()) else None

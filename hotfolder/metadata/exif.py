@@ -25,6 +25,7 @@ _XP_TITLE, _XP_KEYWORDS = 40_091, 40_094
 _TAKEN, _DIGITISED, _OFFSET_TAKEN, _OFFSET_DIGITISED = 36_867, 36_868, 36_881, 36_882
 _USER_COMMENT, _COLOUR_SPACE, _WIDTH, _HEIGHT = 37_510, 40_961, 40_962, 40_963
 _SRGB = 1
+_PROMPT = "prompt:"
 _PER_INCH = Tag(RATIONAL, (72).to_bytes(4, "big") + (1).to_bytes(4, "big"))
 _REQUIRED_IMAGE = {282: _PER_INCH, 283: _PER_INCH, 296: Tag(SHORT, b"\0\2"), 531: Tag(SHORT, b"\0\1")}
 """XResolution, YResolution, ResolutionUnit (inches), YCbCrPositioning (centred): a JPEG's EXIF must state them."""
@@ -104,8 +105,11 @@ def _xp(text: str) -> Tag:
 
 
 def user_comment(exif: tiff.Exif) -> str | None:
-    """Return UserComment as text: UTF-16 in either byte order or UTF-8 behind `UNICODE`, ASCII, or unmarked."""
-    tag = exif.camera.get(_USER_COMMENT)
+    """Return UserComment as text: UTF-16 in either byte order or UTF-8 behind `UNICODE`, ASCII, or unmarked.
+
+    Programs that write EXIF with Pillow put it into the first directory, where it does not belong.
+    """
+    tag = exif.camera.get(_USER_COMMENT) or exif.image.get(_USER_COMMENT)
     if tag is None:
         return None
     marker, data = tag.data[:8], tag.data[8:]
@@ -126,6 +130,13 @@ def _unicode(data: bytes) -> str | None:
     else:
         text = data.decode("utf-16-be" if first >= second else "utf-16-le", "replace")
     return text.strip(" \0") or None
+
+
+def comfyui_prompt(exif: tiff.Exif) -> str | None:
+    """Return the graph that ComfyUI puts into the camera's model, behind `prompt:`; None for any other model."""
+    tag = exif.image.get(_MODEL)
+    text = tag.data.decode("utf-8", "replace").strip(" \0") if tag else ""
+    return text[len(_PROMPT) :] if text[: len(_PROMPT)].lower() == _PROMPT else None
 
 
 def rating(exif: tiff.Exif) -> int | None:

@@ -1,12 +1,13 @@
-"""What a picture says about itself: our own record, A1111 parameters, ratings and tags from photo managers."""
+"""What a picture says about itself: our own record, how other tools made it, ratings and tags from photo managers."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hotfolder.images import header
-from hotfolder.metadata import a1111, exif, iptc, png, record, tiff, xmp
+from hotfolder.metadata import a1111, comfyui, exif, fooocus, invokeai, iptc, png, record, swarmui, tiff, xmp
 
 _ANY_SIZE = 1 << 62
 _MAX_SIDECAR_BYTES = 1 << 20
@@ -20,9 +21,16 @@ _CAMERAS_WORDS = re.compile(
 class Found:
     """What was found in one picture; None or empty where it says nothing.
 
-    `tool` is `hotfolder`, `a1111` (any tool that writes its text) or empty. `record` holds our own facts by their
-    names in `Facts`, `job` the resolved job among them. `parameters` is what `a1111.parse` returns of
-    `parameters_text`. `rating` counts stars, 0 to 5, or is -1 for rejected; it and `tags` come from
+    `tool` is `hotfolder`, `a1111` (any tool that writes its text), `comfyui`, `invokeai`, `swarmui`, `fooocus` or
+    empty. `record` holds our own facts by their names in `Facts`, `job` the resolved job among them.
+
+    `parameters` is how the picture was made, whatever the tool, each key only where it says so: `prompt`,
+    `negative_prompt`, `template` (before expansion), `steps`, `sampler` and `schedule` (in that tool's words),
+    `guidance`, `seed`, `width` and `height` (pixels), `model`, `model_hash`, `loras` (list of {name, weight}),
+    `variation` and `variation_seed`, `styles`. `cfg` is there where guidance is distilled and there was a CFG scale
+    besides; `strength` where the picture was begun from another. `parameters_text` is A1111's text.
+
+    `rating` counts stars, 0 to 5, or is -1 for rejected; it and `tags` come from
     `<name>.<ext>.xmp` beside the picture, else from its XMP, else from its EXIF. `caption` is from there too, but from
     a JPEG's IPTC before EXIF; what a camera says of every picture, and the file's own name, are none.
     """
@@ -58,26 +66,42 @@ def read(path: Path) -> Found:
     camera = tiff.read(exif_bytes or b"")
     inside = xmp.read(packet or "")
     beside = _sidecar(path)
-    parameters_text = texts.get("parameters") or exif.user_comment(camera)
-    parameters = a1111.parse(parameters_text) if parameters_text else None
+    tool, parameters, parameters_text = _generated(texts, camera)
     ours = record.parse(texts.get(record.KEY) or inside.record or beside.record) or {}
     ratings = (beside.rating, inside.rating, exif.rating(camera))
     classic = photoshop.get(iptc.RESOURCE) if isinstance(photoshop, dict) else None
     from_iptc = iptc.caption(classic) if isinstance(classic, bytes) else None
     described = (beside.description, inside.description, from_iptc, exif.description(camera))
     return Found(
-        tool="hotfolder" if ours else "a1111" if parameters else "",
+        tool="hotfolder" if ours else tool,
         image_id=ours.get("image_id"),
         job=ours.get("job"),
         record=ours,
         parameters=parameters,
-        parameters_text=parameters_text if parameters else None,
+        parameters_text=parameters_text,
         rating=next((stars for stars in ratings if stars is not None), None),
         tags=beside.tags or inside.tags or exif.keywords(camera),
         title=beside.title or inside.title or exif.title(camera),
         caption=next((text for text in described if text and (ours or _is_caption(text, path))), None),
         source_type=inside.source_type,
     )
+
+
+def _generated(texts: dict[str, str], camera: tiff.Exif) -> tuple[str, dict[str, Any] | None, str | None]:
+    """Return which tool tells how a picture was made, what it tells, and its text where that is A1111's."""
+    written = texts.get("parameters") or exif.user_comment(camera)
+    readers: tuple[tuple[str, Callable[[str], dict[str, Any] | None], str | None], ...] = (
+        ("a1111", a1111.parse, written),
+        ("swarmui", swarmui.parse, written),
+        ("fooocus", fooocus.parse, written),
+        ("invokeai", invokeai.parse, texts.get(invokeai.KEY)),
+        ("invokeai", invokeai.parse_older, texts.get(invokeai.OLDER_KEY)),
+        ("comfyui", comfyui.parse, texts.get("prompt") or exif.comfyui_prompt(camera)),
+    )
+    for tool, parse, text in readers:
+        if text and (parameters := parse(text)):
+            return tool, parameters, text if tool == "a1111" else None
+    return "", None, None
 
 
 def _is_caption(text: str, path: Path) -> bool:

@@ -132,10 +132,13 @@ Lora hashes: "add_detail: 7c6bad76eb54", Hires prompt: "a, b: c\\nd", Version: v
 FORGE = """a fox
 Steps: 20, Sampler: Euler, Schedule type: Simple, CFG scale: 1, Distilled CFG Scale: 3.5, Seed: 7, Size: 896x1152, \
 Model: flux1-dev-bnb-nf4-v2, Version: f2.0.1v1.10.1"""
-SD_NEXT = """a fox
+SD_NEXT = """a red fox
 Negative prompt: cat
-Steps: 8 | Seed: 3
-Steps: 8, Size: 1024x1024, Sampler: Euler a, Seed: 3, CFG scale: 2, App: SD.Next, Version: abcdef"""
+Template: a {red|white} fox
+Negative template: cat
+Steps: 8, Size: 1024x1024, Scheduler: FlowMatchEulerDiscreteScheduler, Seed: 3, CFG scale: 2, App: SD.Next, \
+Version: 058a7f0, Pipeline: FluxPipeline, Operations: txt2img, Model: flux1-dev, Variation seed: 9, \
+Variation strength: 0.1"""
 
 
 def test_the_web_uis_own_text() -> None:
@@ -146,20 +149,25 @@ def test_the_web_uis_own_text() -> None:
         "negative_prompt": "lowres, bad anatomy,\nwatermark",
         "steps": 20,
         "sampler": "DPM++ 2M",
+        "schedule": "Karras",
         "guidance": 7.5,
         "seed": 1234567890,
         "width": 512,
         "height": 768,
         "model": "v1-5-pruned-emaonly",
         "model_hash": "6ce0161689",
-        "strength": 0.35,
-    }
+    }  # no strength: that of a second pass is not how much of a picture was changed
     assert pairs["Hires prompt"] == "a, b: c\nd"
 
 
 def test_texts_of_its_relatives() -> None:
-    assert (a1111.parse(FORGE) or {})["guidance"] == 3.5
-    assert (a1111.parse(SD_NEXT) or {})["pairs"]["App"] == "SD.Next"
+    forge = a1111.parse(FORGE) or {}
+    assert (forge["guidance"], forge["cfg"], forge["sampler"], forge["schedule"]) == (3.5, 1.0, "Euler", "Simple")
+    sd_next = a1111.parse(SD_NEXT) or {}
+    assert sd_next["pairs"]["App"] == "SD.Next"
+    assert (sd_next["prompt"], sd_next["negative_prompt"]) == ("a red fox", "cat")
+    assert (sd_next["width"], sd_next["sampler"]) == (1024, "FlowMatchEulerDiscreteScheduler")
+    assert (sd_next["variation"], sd_next["variation_seed"]) == (0.1, 9)
     assert (a1111.parse(WEB_UI.replace("\n", "\r\n")) or {})["negative_prompt"] == "lowres, bad anatomy,\nwatermark"
 
 
