@@ -25,6 +25,17 @@ class Options(Strict):
     """Base of a capability's own keys."""
 
 
+class Variation(Options):
+    """The keys of kinds that make several pictures which are nearly the same."""
+
+    variation: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        default=None, description="how far the seed's noise is moved towards another's: 0.05 a little, 0.5 much"
+    )
+    variation_seed: Seed | None = Field(
+        default=None, description="towards whose noise; of several variants the first one's; default any"
+    )
+
+
 class LoraUse(Strict):
     name: str
     weight: Annotated[float, Field(ge=-10, le=10)] = 1.0
@@ -135,3 +146,4 @@ class Planned(Strict):
     template: str | None = Field(default=None, description="the prompt before expansion, when it differs")
     seed: Seed
     seed_locked: bool = Field(description="the user gave the seed")
+    variation_seed: Seed | None = Field(default=None, description="the seed whose noise its own is moved towards")

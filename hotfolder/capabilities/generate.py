@@ -8,7 +8,7 @@ from PIL import Image
 from hotfolder.capabilities.base import Capability, Context, Result
 from hotfolder.errors import BadSpec, Problem
 from hotfolder.models import samplers
-from hotfolder.spec import JobSpec, Planned
+from hotfolder.spec import JobSpec, Planned, Variation
 
 
 class Generate(Capability):
@@ -19,6 +19,8 @@ class Generate(Capability):
     )
     needs = frozenset({"prompt"})
     source_type = "trainedAlgorithmicMedia"
+
+    Options = Variation
 
     @classmethod
     def check(cls, spec: JobSpec, options: Any, image_size: tuple[int, int] | None) -> None:
@@ -31,6 +33,8 @@ class Generate(Capability):
             raise _wrong("sampler", "Heun cannot begin with a picture; Euler, DPM++ 2M and UniPC can")
         if spec.strength == 0:
             raise _wrong("strength", "`strength: 0` would change nothing; 0.3 is a little, 0.9 nearly all")
+        if options.variation_seed is not None and not options.variation:
+            raise _wrong("variation_seed", "it acts by `variation`: 0.05 is a little, 0.5 much")
 
     def run(self, context: Context) -> Iterator[Result]:
         """Run the model once for each planned picture; the family decides what the job leaves open."""
@@ -40,7 +44,8 @@ class Generate(Capability):
                 return family.generate(planned, context.spec, context.progress, context.image, context.loras)
 
             image, facts = context.pool.attempt(context.model, make)
-            yield Result(image, planned, facts)
+            chosen = {} if planned.variation_seed is None else {"variation_seed": planned.variation_seed}
+            yield Result(image, planned, facts, job=chosen)
 
 
 def _wrong(key: str, message: str) -> BadSpec:
