@@ -1,17 +1,26 @@
-"""What the worker is told of a job: plain data, so that it could as well run on another machine."""
+"""Which job is next, and what the worker is told of it: plain data, so that it could as well run on another machine."""
 
 import json
 from pathlib import Path
 from typing import Any
 
-from hotfolder import atomic, names, publish, yamlfile
+from hotfolder import atomic, names, planner, publish, yamlfile
 from hotfolder.capabilities import CAPABILITIES
 from hotfolder.catalog import queue
 from hotfolder.catalog.store import Catalog
 from hotfolder.models import entries, profile
 from hotfolder.models.placement import Machine, Placement
+from hotfolder.planner import Candidate
 from hotfolder.spec import JobSpec
 from hotfolder.workspace import Workspace
+
+
+def pick(workspace: Workspace, catalog: Catalog, loaded: list[str]) -> Candidate | None:
+    """Return the queued job that is next, with these models in memory."""
+    bound = workspace.settings.overtake_bound
+    rows, overtaken = queue.contenders(catalog, loaded, bound)
+    candidates = [Candidate(row["id"], row["position"], row["model"]) for row in rows]
+    return planner.next_job(candidates, loaded, overtaken, bound)
 
 
 def order(workspace: Workspace, catalog: Catalog, job: dict[str, Any], machine: Machine) -> dict[str, Any]:

@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from hotfolder import atomic, control, machine, orders, planner, publish
-from hotfolder.catalog import queue
+from hotfolder import atomic, control, machine, orders, publish
+from hotfolder.catalog import chains, queue
 from hotfolder.catalog.store import Catalog
 from hotfolder.errors import HotfolderError, OutOfMemory, WorkerLost
 from hotfolder.fetcher import Fetcher
@@ -24,7 +24,6 @@ from hotfolder.intake.taking import Taking
 from hotfolder.intake.watch import Watch, watching
 from hotfolder.models.placement import Machine
 from hotfolder.pausing import Pausing
-from hotfolder.planner import Candidate
 from hotfolder.publish import Staged
 from hotfolder.recovery import pick_up_stranded, recover
 from hotfolder.workerprocess import WorkerProcess
@@ -63,14 +62,10 @@ class Service:
         self.stopping = False
         self.paused: str | None = None
         self._bell = threading.Event()
-        self._look_at = 0.0
-        self._look_not_before = 0.0
-        self._told_at = 0.0
-        self._untold = False
+        self._look_at = self._look_not_before = self._told_at = 0.0
+        self._untold = self._stranded = self._filed = False
         self._pausing = Pausing(workspace)
         self._fetcher = Fetcher(workspace, self.catalog, self._bell.set, tell)
-        self._stranded = False
-        self._filed = False
 
     def run(self, once: bool = False) -> None:
         """Watch until stopped; with `once`, until nothing more can run. The caller holds the workspace."""
@@ -132,19 +127,22 @@ class Service:
                 control.put_back_in_inbox(self.workspace, self.catalog, command.job)
 
     def cancel(self, job: int) -> None:
-        """End a waiting, queued or running job as cancelled."""
+        """End a waiting, queued or running job as cancelled, and with it what is not done of its chain."""
+        final = (*queue.ENDED, "publishing")
         row = self.catalog.row(
             "select jobs.*, drops.state drop_state from jobs join drops on drops.id=drop_id where jobs.id=?", job
         )
-        if row is None or row["state"] in (*queue.ENDED, "publishing"):
+        if row is None or row["state"] in final:
             return
         if row["drop_state"] == "waiting":
             self.taking.cancel_waiting(row)
         else:
-            if self.running and self.running["id"] == job:
+            chain = [step for step in chains.steps_of(self.catalog, row) if step["state"] not in final]
+            if self.running and self.running["id"] in [step["id"] for step in chain]:
                 self.lose_worker()
             with self.catalog.transaction():
-                queue.put_end(self.catalog, job, "cancelled", "cancelled")
+                for step in chain:
+                    queue.put_end(self.catalog, step["id"], "cancelled", "cancelled")
         self.tell(row, "cancelled")
         self.file_away_if_ended(row["drop_id"])
 
@@ -201,12 +199,16 @@ class Service:
         """Queue claimed jobs that waited for something which is there now."""
         for row in self.catalog.rows(
             "select jobs.* from jobs join drops on drops.id=drop_id "
-            "where jobs.state='waiting' and drops.state='claimed'"
+            "where jobs.state='waiting' and drops.state='claimed' order by jobs.id"
         ):
-            self.taking.reconsider(row)
+            self.reconsider(row)
             self.file_away_if_ended(row["drop_id"])
-            for failed in self.catalog.rows("select * from jobs where id=? and state='failed'", row["id"]):
-                self.tell(failed, "failed")
+
+    def reconsider(self, job: dict[str, Any]) -> None:
+        """Queue a claimed job that waited, if it can run now, or end it if it never can."""
+        self.taking.reconsider(job)
+        for ended in self.catalog.rows("select * from jobs where id=? and state in ('failed','cancelled')", job["id"]):
+            self.tell(ended, ended["state"])
 
     # -- from the queue to outbox -------------------------------------------------------------------------------
 
@@ -214,7 +216,7 @@ class Service:
         """Give the worker the job the planner picks; one whose model does not fit this machine any more waits."""
         if self.running or self.paused or self.stopping:
             return
-        picked = self._pick()
+        picked = orders.pick(self.workspace, self.catalog, self.loaded)
         if picked is None or not (job := queue.claim_job(self.catalog, picked.id)):
             return
         atomic.crash_point("job_claimed")
@@ -228,12 +230,6 @@ class Service:
             self.take_failure({"waits": True, "error": str(error)})
             return
         self.tell(job, "started")
-
-    def _pick(self) -> Candidate | None:
-        bound = self.workspace.settings.overtake_bound
-        rows, overtaken = queue.contenders(self.catalog, self.loaded, bound)
-        candidates = [Candidate(row["id"], row["position"], row["model"]) for row in rows]
-        return planner.next_job(candidates, self.loaded, overtaken, bound)
 
     def hear_worker(self) -> None:
         """Act on what the worker said; notice when it died or hangs."""
@@ -312,7 +308,10 @@ class Service:
         self.file_away_if_ended(job["drop_id"])
 
     def file_away_if_ended(self, drop: str) -> None:
-        """Move the files of a drop to done/ or failed/ once its last job has ended."""
+        """Go on with the jobs of a drop that came after one which has ended; once its last one has, move its files to
+        done/ or failed/."""
+        for row in queue.followers(self.catalog, drop):
+            self.reconsider(row)
         if queue.is_ended(self.catalog, drop):
             publish.file_away(self.workspace, self.catalog, drop)
             self._filed = True

@@ -121,7 +121,8 @@ class Capability(ABC):
 
     @classmethod
     def check(cls, spec: JobSpec, options: Any, image_size: tuple[int, int] | None) -> None:
-        """Refuse before the GPU runs what cannot work; raises RejectedInput. `image_size` is (width, height)."""
+        """Refuse before the GPU runs what cannot work; raises RejectedInput. `image_size` is (width, height), None
+        without a picture, and where the step of a chain before is still to make it."""
 
     @classmethod
     def pictures(cls, spec: JobSpec, options: Any) -> dict[str, str]:

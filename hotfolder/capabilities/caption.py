@@ -36,6 +36,7 @@ class Caption(Capability):
     uses = frozenset({"image", "prompt"})
     needs = frozenset({"image"})
     ignores = frozenset({"format", "quality", "keep_exif"})
+    hands_on = "prompt"
     source_type = ""
 
     Options = CaptionOptions

@@ -35,7 +35,8 @@ class Upscale(Capability):
 
     @classmethod
     def check(cls, spec: JobSpec, options: Any, image_size: tuple[int, int] | None) -> None:
-        assert image_size
+        if image_size is None:
+            return
         size = _times(image_size, options.factor or DEFAULT_FACTOR)
         write.check_size(spec.format, *size)
         _refuse_vast(image_size, size, "use a smaller `factor`")

@@ -129,7 +129,8 @@ def needed_models(catalog: Reader) -> set[str]:
     """Return the models, and LoRAs, of jobs that have not ended."""
     rows = catalog.rows("select model, spec from jobs where state not in ('done','failed','cancelled')")
     loras = {lora["name"] for row in rows for lora in json.loads(row["spec"]).get("loras", ())}
-    return loras | {row["model"] for row in rows}
+    named = {json.loads(row["spec"]).get("model", "") for row in rows}
+    return loras | named | {row["model"] for row in rows}
 
 
 def claim_job(catalog: Catalog, job: int) -> dict[str, Any] | None:
@@ -140,6 +141,13 @@ def claim_job(catalog: Catalog, job: int) -> dict[str, Any] | None:
             "where id=? and state='queued' returning *",
             utc_now(), job,
         )  # fmt: skip
+
+
+def followers(catalog: Catalog, drop: str) -> list[dict[str, Any]]:
+    """Return the jobs of a drop that wait and come after others, in the order in which they can run."""
+    return catalog.rows(
+        "select * from jobs where drop_id=? and state='waiting' and after is not null order by id", drop
+    )
 
 
 def put_requeue(catalog: Catalog, job: int, *, error: JobError | None = None) -> None:

@@ -1,49 +1,27 @@
 """From a settled group of files to the jobs it asks for: ready, waiting with a reason, or refused with one."""
 
 import contextlib
+import itertools
 import random
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from hotfolder import atomic, images, names, yamlfile
+from hotfolder import atomic, names, yamlfile
 from hotfolder.capabilities import CAPABILITIES
-from hotfolder.errors import BadSpec, ConfigError, JobError, NotYet, Problem, RejectedInput, Unsupported
-from hotfolder.intake import language, prompts
+from hotfolder.errors import BadSpec, ConfigError, JobError, NotYet, Problem, RejectedInput
+from hotfolder.intake import chains, language, prompts, unfolding
+from hotfolder.intake.completing import Completer
 from hotfolder.intake.pairing import COMPANIONS, Group, is_picture, stem
+from hotfolder.intake.parts import ALONE, Draft, Handed, Part
 from hotfolder.intake.presets import HotFolder, Presets
 from hotfolder.intake.words import KEY_ALIASES
-from hotfolder.models import entries, loras
-from hotfolder.models import profile as profiles
 from hotfolder.models.placement import Machine
-from hotfolder.spec import JobSpec, Planned
+from hotfolder.spec import JobSpec
 from hotfolder.workspace import Workspace
 from hotfolder.yamlfile import Document
 
 MAX_TEXT_BYTES = 1 << 20
-
-
-@dataclass(frozen=True)
-class Draft:
-    """One job as admitted. `member` is the role of the group's file it works on, `source` a file outside the group.
-    `pictures` are its further inputs by key, each again a role or a file. `after` are places in the drop's list of
-    jobs: those have to end before.
-
-    `wait` and `error` are sentences; with neither, the job can run now.
-    """
-
-    name: str
-    spec: JobSpec
-    planned: tuple[Planned, ...] = ()
-    model: str = ""
-    member: str | None = None
-    source: Path | None = None
-    pictures: Mapping[str, str | Path] = field(default_factory=dict)
-    after: tuple[int, ...] = ()
-    wait: str | None = None
-    error: str | None = None
-    ends_as: str = "failed"
-    """The state a job with an `error` ends in: `failed`, or `cancelled`."""
 
 
 @dataclass(frozen=True)
@@ -107,19 +85,20 @@ class Admitter:
             raise NotYet(f"waits for its job file {names.display(group.primary.name)}.yaml (require_sidecar)")
         documents = self._documents(group)
         base = _stem(group.primary.name)
-        drafts = []
+        drafts: list[Draft] = []
         # a finished job's own file says everything; a preset would make another picture of it
         presets = () if _is_finished_job(group) else hot.layers
         for number, document in enumerate(documents, start=1):
             label = base if len(documents) == 1 else f"{base}_{number:02}"
             layers = [*presets, *self._companion_layers(group), *([document] if document else [])]
-            drafts.append(self._draft(label, layers, group, hot, len(documents) > 1))
+            drafts += self._jobs(label, layers, group, hot, len(documents) > 1, len(drafts))
         return tuple(drafts)
 
     def _says_its_kind(self, group: Group) -> bool:
         """Whether every job of the group names its kind, so that it can do without the folder's."""
         try:
-            return all(document is not None and "kind" in document.values for document in self._documents(group))
+            own = {"kind", "pipeline"}
+            return all(document is not None and own & document.values.keys() for document in self._documents(group))
         except JobError:
             return False
 
@@ -161,126 +140,113 @@ class Admitter:
         entry = group.members["prompts"]
         if hot.kind not in ("generate", "pipeline"):
             raise NotYet("a text file of prompts is for inbox/generate/; here it waits for a picture of its name")
-        if hot.kind == "pipeline":
-            raise Unsupported("chains of steps come in a later version of hotfolder; this one runs single jobs")
-        lines = prompts.prompt_lines(self._read(entry.path), names.display(entry.name))
+        name = names.display(entry.name)
+        lines = prompts.prompt_lines(self._read(entry.path), name)
         if not lines:
-            raise NotYet(f"{names.display(entry.name)} holds no prompt yet; waits for its content")
+            raise NotYet(f"{name} holds no prompt yet; waits for its content")
         base, digits = _stem(entry.name), max(3, len(str(len(lines))))
-        drafts = []
+        if hot.kind == "pipeline" or chains.is_chain(lines, name):
+            return tuple(self._jobs(base, [*hot.layers, chains.from_lines(lines, name)], group, hot, False, 0))
+        drafts: list[Draft] = []
         for number, (line, text) in enumerate(lines, start=1):
-            document = Document(names.display(entry.name), {"prompt": text}, {("prompt",): line})
+            document = Document(name, {"prompt": text}, {("prompt",): line})
             label = f"{base}_{number:0{digits}}"
-            drafts.append(self._draft(label, [*hot.layers, document], group, hot, len(lines) > 1))
+            drafts += self._jobs(label, [*hot.layers, document], group, hot, len(lines) > 1, len(drafts))
         return tuple(drafts)
 
-    def _draft(self, label: str, layers: list[Document], group: Group, hot: HotFolder, several: bool) -> Draft:
-        """One document's job. What is wrong or missing with it concerns it alone, not its neighbours; of `several` one
-        without a prompt fails, for their file goes on without it and nobody could add one."""
+    def _jobs(
+        self, label: str, layers: list[Document], group: Group, hot: HotFolder, several: bool, place: int
+    ) -> list[Draft]:
+        """The jobs of one document, the first of them at `place` in the drop. What is wrong or missing with it concerns
+        it alone, not its neighbours; of `several` one without a prompt fails, for their file goes on without it and
+        nobody could add one."""
         draft = Draft(label, JobSpec(kind=hot.kind or "unknown"))
-        where = names.display(group.primary.name)
         try:
             spec = language.resolve(layers, hot.kind)
             draft = replace(draft, spec=spec, name=names.clean(spec.name) if spec.name else label)
-            if several and "prompt" in CAPABILITIES[spec.kind].needs and not spec.prompt:
-                raise BadSpec([layers[-1].problem(("prompt",), "this job needs a prompt")])
             member, source = self._input(spec, group, hot)
-            draft = replace(draft, member=member, source=source, pictures=self._pictures(spec, group))
             path = self.workspace.inbox / group.members[member].path if member else source
-            if path is None and group.late_for and "image" in CAPABILITIES[spec.kind].needs and not spec.image:
+            if path is None and group.late_for and unfolding.needs_picture(spec):
                 name = names.display(group.late_for[0])
                 wanted = name if len(group.late_for) == 1 else f"a picture named {stem(name)}"
                 raise NotYet(f"waits for {wanted} beside it, or for `image:` in it")
-            return self.complete(draft, path, where)
-        except NotYet as reason:
-            return replace(draft, wait=str(reason), model=reason.model)
-        except BadSpec as error:
-            problems = [_placed(problem, layers) for problem in error.problems]
-            said = "\n".join(map(str, problems))
-            presets = {layer.name for layer in hot.layers}
-            if all(problem.file in presets for problem in problems):
-                return replace(draft, wait=f"the folder's preset has to be mended: {said}")
-            return replace(draft, error=_naming(said, group))
-        except (JobError, ConfigError) as error:
-            return replace(draft, error=_naming(str(error), group))
+            draft = replace(draft, member=member, source=source)
+            parts = unfolding.unfold(spec, layers, path)
+        except (NotYet, JobError, ConfigError) as error:
+            return [self._stopped(draft, error, layers, group, hot)]
+        drafts = [self._part(draft, part, place) for part in parts]
+        if any(len(part.after) == 1 for part in parts):
+            return self._chain(draft, drafts, parts, group, hot, several)
+        return [self._ready(one, part, ALONE, group, hot, several) for one, part in zip(drafts, parts, strict=True)]
 
-    def complete(self, draft: Draft, path: Path | None, where: str) -> Draft:
-        """Return the draft ready to run: its input looked at, its model chosen, its pictures planned.
+    def _part(self, draft: Draft, part: Part, place: int) -> Draft:
+        """Return one job of those that a draft stands for."""
+        own = part.spec.name
+        name = names.clean(own) if own and own != draft.spec.name else f"{draft.name}{part.ending}"
+        one = replace(draft, spec=part.spec, name=name, after=tuple(place + number for number in part.after))
+        return one if part.takes_picture and not part.after else replace(one, member=None, source=None)
 
-        Args:
-            path: the picture it works on, None for none.
-            where: the dropped file's name, for messages.
+    def _chain(
+        self, draft: Draft, drafts: list[Draft], parts: Sequence[Part], group: Group, hot: HotFolder, several: bool
+    ) -> list[Draft]:
+        """Return the steps of a chain, all ready; or waiting, all for one of them; or one draft that says why not."""
+        handed = [ALONE, *(chains.promised(one.spec, two.spec) for one, two in itertools.pairwise(parts))]
+        drafts = [
+            self._ready(one, part, given, group, hot, several)
+            for one, part, given in zip(drafts, parts, handed, strict=True)
+        ]
+        if wrong := [one.error for one in drafts if one.error]:
+            return [replace(draft, error="\n".join(dict.fromkeys(wrong)))]
+        lacking = next(
+            (number for number, one in enumerate(drafts) if one.wait and one.wait != parts[number].waits), None
+        )
+        if lacking is None:
+            return drafts
+        reason = f"waits until {parts[lacking].label}, can run"
+        return [one if number == lacking else replace(one, wait=reason) for number, one in enumerate(drafts)]
 
-        Raises:
-            NotYet: something is missing that may come.
-            JobError, ConfigError: it can never run.
-        """
-        spec, capability = draft.spec, CAPABILITIES[draft.spec.kind]
-        if path and "image" not in capability.uses:
-            raise Unsupported(f"{where}: {spec.kind} makes pictures from words and takes none in this version")
-        if "image" in capability.needs and not path:
-            raise NotYet("needs a picture: name one with `image:`")
-        if "prompt" in capability.needs and not spec.prompt:
-            beside = f"put it into {stem(where)}.prompt.txt beside it" if path and is_picture(where) else None
-            raise NotYet(f"needs a prompt: {beside or f'write `prompt:` into {where}'}")
-        size = self._size_of(path, where) if path else None
-        capability.check(spec, capability.Options(**spec.options), size)
-        choice = self._chosen(spec, where)
-        planned = prompts.plan(spec, self.workspace.wildcards, self.draw)
-        if choice is None or not choice.entry.is_loaded:  # resampling belongs to no profile
-            update = {"profile": None, "model": choice.entry.name if choice else None}
-            return replace(draft, spec=spec.model_copy(update=update), planned=planned)
-        spec = choice.filled(spec).model_copy(update={"profile": choice.profile, "model": choice.entry.name})
-        self._refuse_what_cannot_run(choice, spec)
-        for kind in capability.helpers(spec, capability.Options(**spec.options)):
-            helped = JobSpec(kind=kind, profile=choice.profile)
-            helper = self._chosen(helped, where)
-            assert helper
-            self._refuse_what_cannot_run(helper, helped)
-        return replace(draft, spec=spec, planned=planned, model=choice.entry.name)
-
-    def _refuse_what_cannot_run(self, choice: profiles.Choice, spec: JobSpec) -> None:
-        """Raise NotYet for a model or a LoRA that is not on this machine, or does not fit it, and RejectedInput for a
-        LoRA of another model."""
-        models = self.workspace.models
+    def _ready(self, draft: Draft, part: Part, handed: Handed, group: Group, hot: HotFolder, several: bool) -> Draft:
+        """Return a draft that can run, now or after others; or one that says what it lacks, or what is wrong."""
+        where = names.display(group.primary.name)
         try:
-            here = entries.weights_bytes(entries.weights_folder(choice.entry, models))
-        except entries.Incomplete as missing:
-            raise self._on_its_way(missing) from None
-        except NotYet as missing:
-            try:  # what cannot run here need not be fetched
-                choice.placement(spec, self.machine(), None)
-            except NotYet as unfit:
-                raise NotYet(f"{unfit}; and {missing}") from None
-            raise self._on_its_way(missing) from None
-        choice.placement(spec, self.machine(), here)
-        try:
-            loras.chosen(spec.loras, models, choice.entry)
-        except NotYet as missing:
-            raise self._on_its_way(missing) from None
+            spec = part.spec
+            if several and "prompt" in CAPABILITIES[spec.kind].needs and not (spec.prompt or handed.prompt):
+                raise BadSpec([part.layers[-1].problem(("prompt",), "this job needs a prompt")])
+            if part.takes_picture and not part.after and not (draft.member or draft.source):
+                member, source = self._input(spec, group, hot)
+                draft = replace(draft, member=member, source=source)
+            draft = replace(draft, pictures=self._pictures(spec, group))
+            path = self.workspace.inbox / group.members[draft.member].path if draft.member else draft.source
+            draft = self.completer.complete(draft, path, where, handed)
+            return replace(draft, wait=part.waits, model="") if part.after else draft
+        except (NotYet, JobError, ConfigError) as error:
+            return self._stopped(draft, error, part.layers, group, hot, part.label)
 
-    def _on_its_way(self, missing: NotYet) -> NotYet:
-        """Return what is to be said of weights that are not here, where more is known than that."""
-        return NotYet(self.fetches.get(missing.model, str(missing)), missing.model)
+    def _stopped(
+        self,
+        draft: Draft,
+        error: NotYet | JobError | ConfigError,
+        layers: Sequence[Document],
+        group: Group,
+        hot: HotFolder,
+        label: str = "",
+    ) -> Draft:
+        """Return a draft that says why it cannot run; `label` is how its part is called."""
+        prefix = f"{label}: " if label else ""
+        if isinstance(error, NotYet):
+            return replace(draft, wait=f"{prefix}{error}", model=error.model)
+        if not isinstance(error, BadSpec):
+            return replace(draft, error=_naming(f"{prefix}{error}", group))
+        problems = [_placed(problem, layers) for problem in error.problems]
+        said = "\n".join(map(str, problems))
+        presets = {layer.name for layer in hot.layers}
+        if all(problem.file in presets for problem in problems):
+            return replace(draft, wait=f"the folder's preset has to be mended: {said}")
+        return replace(draft, error=_naming(said, group))
 
-    def _chosen(self, spec: JobSpec, where: str) -> profiles.Choice | None:
-        """Return what serves a job; one that cannot run because of the settings alone waits for them."""
-        place, has_card = self.workspace, self.machine().device != "cpu"
-        try:
-            return profiles.choose(spec, place.settings.profile, place.profiles, place.models, where, has_card)
-        except ConfigError as error:
-            if spec.profile:
-                raise BadSpec([Problem(where, None, "profile", str(error))]) from None
-            raise NotYet(f"the settings have to be mended: {error}") from None
-
-    def _size_of(self, path: Path, where: str) -> tuple[int, int]:
-        try:
-            sniffed = images.sniff(path, int(self.workspace.settings.max_megapixels * 1_000_000))
-        except PermissionError:
-            raise NotYet(f"{where} may not be read (permission denied); waits until it may") from None
-        except FileNotFoundError:
-            raise NotYet(f"{where} has just gone; waits for it") from None
-        return sniffed.width, sniffed.height
+    @property
+    def completer(self) -> Completer:
+        return Completer(self.workspace, self.draw, self.machine, self.fetches)
 
     def _input(self, spec: JobSpec, group: Group, hot: HotFolder) -> tuple[str | None, Path | None]:
         """Return the role of the group's own picture, or the file elsewhere that the job names."""
@@ -337,7 +303,7 @@ def _is_finished_job(group: Group) -> bool:
     return "picture" not in group.members and group.primary.name.lower().endswith(".job.yaml")
 
 
-def _placed(problem: Problem, layers: list[Document]) -> Problem:
+def _placed(problem: Problem, layers: Sequence[Document]) -> Problem:
     """Return a problem that knows only its key with the file and line where that key is written."""
     if problem.line or not problem.key:
         return problem

@@ -7,7 +7,8 @@ from pathlib import Path
 from hotfolder import yamlfile
 from hotfolder.errors import NotYet, Unsupported
 from hotfolder.intake import language, prompts
-from hotfolder.intake.admit import Admitter, Draft
+from hotfolder.intake.admit import Admitter
+from hotfolder.intake.parts import Draft
 from hotfolder.intake.presets import Presets
 from hotfolder.models.placement import Machine
 from hotfolder.spec import JobSpec
@@ -53,7 +54,7 @@ def _outlook(admitter: Admitter, spec: JobSpec, file: Path) -> str:
     """
     try:
         picture = admitter.named_picture(spec.image, file.parent) if spec.image else None
-        admitter.complete(Draft(file.stem, spec), picture, file.name)
+        admitter.completer.complete(Draft(file.stem, spec), picture, file.name)
     except NotYet as reason:
         return f"# as things are: {' '.join(str(reason).split())}\n"
     return ""

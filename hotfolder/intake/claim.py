@@ -21,7 +21,8 @@ from hotfolder.catalog import queue
 from hotfolder.catalog.queue import NewJob
 from hotfolder.catalog.store import Catalog, storable
 from hotfolder.intake import stability
-from hotfolder.intake.admit import Admission, Draft
+from hotfolder.intake.admit import Admission
+from hotfolder.intake.parts import Draft
 from hotfolder.intake.scan import Signature, signature_of
 from hotfolder.workspace import Workspace
 

@@ -96,6 +96,8 @@ def _kind(readings: "Sequence[_Reading]", default_kind: str | None, problems: li
     """Return the strongest layer's kind; where none is usable, adds a problem and returns ""."""
     for reading in reversed(readings):
         word = reading.values.get("kind")
+        if word is None and reading.values.get("pipeline") is not None:
+            return "pipeline"
         if isinstance(word, str):
             if kind := kind_of(word):
                 return kind
@@ -171,24 +173,24 @@ class _Reading:
             return True
         if kind in LATER_KEYS.get(key, ()):
             return True
-        if not _is_preset(self.document) and self.values[key] is not None:
+        if not is_preset(self.document) and self.values[key] is not None:
             self._problem(self.written[key], f"`{self.written[key]}` means nothing to `{kind}`; take it out")
         return False
 
     def _foreign(self, key: str, kind: str, option_schema: dict[str, Schema]) -> None:
         """Deal with a key that is neither common nor an option of the kind."""
         if key in IntakeKeys.model_fields:
-            if not _is_preset(self.document):
+            if not is_preset(self.document):
                 self._problem(key, f"`{key}` belongs in a {PRESET}, not in a job")
             return
         owners = [other for other in CAPABILITIES if key in CAPABILITIES[other].Options.model_fields]
-        if owners and _is_preset(self.document):
+        if owners and is_preset(self.document):
             return
         if owners and kind:
             self._problem(key, f"{shown(key)} means nothing to `{kind}`; it is a key of {', '.join(owners)}")
         elif kind in CAPABILITIES:
             known = [*(sentences.fields(JobSpec).keys() - {"options"}), *option_schema, *KEY_ALIASES, "size"]
-            known += IntakeKeys.model_fields if _is_preset(self.document) else ()
+            known += IntakeKeys.model_fields if is_preset(self.document) else ()
             self._problem(key, f"unknown key {shown(key)}{did_you_mean(_plain(key), known)}")
 
     def _size(self, size: Any) -> None:
@@ -245,7 +247,8 @@ def _loras(value: Any) -> Any:
     return value
 
 
-def _is_preset(document: Document) -> bool:
+def is_preset(document: Document) -> bool:
+    """Say whether a document is a folder's preset: what a job has no use for is passed over there."""
     return document.name.replace("\\", "/").rpartition("/")[2] == PRESET
 
 

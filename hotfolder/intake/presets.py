@@ -52,7 +52,10 @@ class Presets:
                 continue
             layers.append(document)
             name = step or name
-            kind = kind if (word := document.values.get("kind")) is None else _kind(word)
+            if (word := document.values.get("kind")) is not None:
+                kind = _kind(word)
+            elif document.values.get("pipeline") is not None:
+                kind = "pipeline"
         return HotFolder(name, kind, tuple(layers), intake_keys(layers))
 
     def _document(self, folder: str) -> Document | None:

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from hotfolder import names, yamlfile
-from hotfolder.errors import BadSpec, Problem, Unsupported
-from hotfolder.intake import language
+from hotfolder.errors import BadSpec, Problem
 from hotfolder.spec import JobSpec, Planned
 
 if TYPE_CHECKING:
@@ -19,14 +18,13 @@ MAX_PROMPT_FILE_BYTES = 1024 * 1024
 MAX_FILE_MARKS = 10_000
 """`{`, `|` and `__` in one file of prompts: expanding them takes 0.3 to 0.6 ms each, in the service."""
 
-_CHAIN = re.compile(r"\[\s*([\w\s-]+?)\s*(\|[^\]]*)?\]")
-
 
 def plan(spec: JobSpec, wildcards: Path, draw: random.Random) -> tuple[Planned, ...]:
     """Return the pictures a job will make: for each of its prompts `variants` of them, with successive seeds.
 
     A seed that is given counts for the first picture of every prompt, so that prompts can be compared; without one,
-    `draw` gives each prompt its own, below 2**32. What `{red|blue}` and `__name__` become depends on the picture's
+    `draw` gives each prompt its own, below 2**32. Those of a job with a `variation` keep one seed, and the seeds follow
+    each other that its noise is moved towards. What `{red|blue}` and `__name__` become depends on the picture's
     seed alone (and on its number, for `@` and `!`).
 
     Args:
@@ -40,12 +38,15 @@ def plan(spec: JobSpec, wildcards: Path, draw: random.Random) -> tuple[Planned, 
     if total > MAX_PICTURES:
         message = f"{len(prompts):,} prompts times {spec.variants:,} variants are {total:,} pictures"
         raise BadSpec([Problem("the job", None, "variants", f"{message}; a job makes at most {MAX_PICTURES:,}")])
+    varies = bool(spec.options.get("variation"))
     expander = _expander(wildcards, *prompts, spec.negative_prompt)
     pictures = []
     for prompt in prompts:
         first = draw.randrange(2**32 - spec.variants) if spec.seed is None else spec.seed
+        other = spec.options.get("variation_seed")
+        towards = draw.randrange(2**32 - spec.variants) if varies and other is None else other
         for number in range(spec.variants):
-            seed = (first + number) % 2**64
+            seed = (first + (0 if varies else number)) % 2**64
             texts = [_expanded(text, expander, seed, number) for text in (prompt, spec.negative_prompt)]
             pictures.append(
                 Planned(
@@ -54,6 +55,7 @@ def plan(spec: JobSpec, wildcards: Path, draw: random.Random) -> tuple[Planned, 
                     template=prompt if prompt != texts[0] else None,
                     seed=seed,
                     seed_locked=spec.seed is not None,
+                    variation_seed=(towards + number) % 2**64 if varies else None,
                 )
             )
     return tuple(pictures)
@@ -88,7 +90,6 @@ def prompt_lines(data: bytes, name: str) -> list[tuple[int, str]]:
 
     Raises:
         BadSpec: it is no text, too large, or has more than 10,000 prompts.
-        Unsupported: a line is a step of a chain, `[kind|lora] ...`.
     """
     text = decode(data, name)
     lines = [(number, line.strip()) for number, line in enumerate(re.split("\r\n|\r|\n", text), 1) if line.strip()]
@@ -97,10 +98,6 @@ def prompt_lines(data: bytes, name: str) -> list[tuple[int, str]]:
     if sum(map(text.count, ("{", "|", "__"))) > MAX_FILE_MARKS:
         message = f"there are more than {MAX_FILE_MARKS:,} choices and wildcards; cut the file in several"
         raise BadSpec([Problem(name, None, None, message)])
-    for number, line in lines:
-        if (step := _CHAIN.match(line)) and language.kind_of(step[1]):
-            shown = names.display(step[0])[:60]
-            raise Unsupported(f"{name}, line {number}: `{shown}` begins a chain of steps; chains come later")
     return lines
 
 

@@ -1,5 +1,6 @@
 """The intake as the service drives it: look, settle, pair, admit, and claim what can run."""
 
+import json
 import random
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -8,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from hotfolder import names, yamlfile
-from hotfolder.catalog import queue
+from hotfolder.capabilities import CAPABILITIES
+from hotfolder.catalog import chains, queue
 from hotfolder.catalog.store import Catalog, storable
 from hotfolder.errors import BadSpec, ConfigError, JobError, NotYet
-from hotfolder.intake import claim
-from hotfolder.intake.admit import Admission, Admitter, Draft
+from hotfolder.intake import chains as written
+from hotfolder.intake import claim, handover
+from hotfolder.intake.admit import Admission, Admitter
 from hotfolder.intake.pairing import Group, is_picture, pair
+from hotfolder.intake.parts import Draft, Handed
 from hotfolder.intake.presets import Presets
 from hotfolder.intake.scan import Entry, scan
 from hotfolder.intake.stability import Stability, is_being_written
@@ -115,29 +119,74 @@ class Taking:
     def reconsider(self, job: dict[str, Any]) -> None:
         """Queue a job of a claimed drop that waited, if what it waited for is there now."""
         spec = JobSpec.model_validate_json(job["spec"])
+        draft = Draft(job["name"], spec)
         try:
-            path = self.workspace.absolute(job["source_path"]) if job["source_path"] else None
-            if not (path and path.is_file()):
-                path = self._named_picture(job, spec)
-            if job["source_path"] and path is None:
-                raise NotYet(f"waits for the picture `{names.display(job['source_path'])}`, which is not there")
-            draft = self._admitter.complete(Draft(job["name"], spec, source=path), path, job["name"])
+            draft = self._following(job, draft) if job["after"] else self._beginning(job, draft)
         except NotYet as reason:
-            draft = Draft(job["name"], spec, wait=str(reason), model=reason.model)
+            draft = replace(draft, wait=str(reason), model=reason.model)
+        except handover.Broken as broken:
+            draft = replace(draft, error=str(broken), ends_as=broken.ends_as)
         except (JobError, ConfigError) as error:
-            draft = Draft(job["name"], spec, error=str(error))
+            draft = replace(draft, error=str(error))
         if draft.wait != job["wait_reason"]:
             with self.catalog.transaction():
                 queue.put_reconsidered(self.catalog, job["id"], claim.new_job(self.workspace, draft, None))
+
+    def _beginning(self, job: dict[str, Any], draft: Draft) -> Draft:
+        """Return the draft of a job that comes after no other, ready; so are the steps of the chain that it begins."""
+        path = self.workspace.absolute(job["source_path"]) if job["source_path"] else None
+        if not (path and path.is_file()):
+            path = self._named_picture(job, draft.spec)
+        if job["source_path"] and path is None:
+            raise NotYet(f"waits for the picture `{names.display(job['source_path'])}`, which is not there")
+        draft = replace(draft, source=path, pictures=self._further_pictures(job, draft.spec))
+        draft = self._admitter.completer.complete(draft, path, job["name"])
+        before = draft.spec
+        for step in (chain := chains.steps_of(self.catalog, job))[1:]:
+            spec = JobSpec.model_validate_json(step["spec"])
+            try:
+                handed = written.promised(before, spec)
+                self._admitter.completer.complete(Draft(step["name"], spec), None, step["name"], handed)
+            except NotYet as reason:
+                raise NotYet(f"waits until {chains.label(chain, step)}, can run: {reason}", reason.model) from None
+            before = spec
+        return draft
+
+    def _following(self, job: dict[str, Any], draft: Draft) -> Draft:
+        """Return the draft of a job that comes after others, ready to work on what they made."""
+        given = handover.given(self.workspace, self.catalog, job)
+        for path in filter(None, (given.image, *given.pictures.values())):
+            if not path.is_file():
+                gone = names.display(self.workspace.relative(path))
+                raise NotYet(f"waits for the picture `{gone}`, which is not there")
+        pictures = {**self._further_pictures(job, draft.spec), **given.pictures}
+        mask = self.workspace.relative(given.pictures["mask"]) if "mask" in given.pictures else None
+        handed = Handed(given.prompt, mask, has_picture=given.image is not None)
+        draft = replace(draft, source=given.image, pictures=pictures)
+        return self._admitter.completer.complete(draft, given.image, job["name"], handed)
+
+    def _further_pictures(self, job: dict[str, Any], spec: JobSpec) -> dict[str, Path]:
+        """Return where the further pictures that a job of a claimed drop names lie now."""
+        capability = CAPABILITIES[spec.kind]
+        found = {}
+        for key, name in capability.pictures(spec, capability.Options(**spec.options)).items():
+            known = json.loads(job["inputs"] or "{}").get(key)
+            path = self.workspace.absolute(known) if known else None
+            found[key] = path if path and path.is_file() else self._find(job, name)
+        return found
 
     def _named_picture(self, job: dict[str, Any], spec: JobSpec) -> Path | None:
         """Return where the picture that a job of a claimed drop names lies now; it may have moved on to done/."""
         if spec.image_sha256 and (path := self._find_input(spec.image_sha256)):
             return path
+        return self._find(job, spec.image) if spec.image else None
+
+    def _find(self, job: dict[str, Any], name: str) -> Path:
+        """Return the file that a job of a claimed drop calls by a name; raises NotYet, ConfigError."""
         drop = self.catalog.row("select files from drops where id=?", job["drop_id"])
         assert drop
         origin = self.workspace.inbox / queue.files_of(drop)[0]["origin"]
-        return self._admitter.named_picture(spec.image, origin.parent) if spec.image else None
+        return self._admitter.named_picture(name, origin.parent)
 
     def cancel_waiting(self, job: dict[str, Any]) -> None:
         """Take a drop that waits in the inbox and end its jobs as cancelled."""

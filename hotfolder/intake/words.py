@@ -40,7 +40,6 @@ LATER_KINDS = {
     "mask": ("auto_mask", "clipseg", "segment"),
     "cutout": ("rembg", "birefnet", "remove_background", "cut_out"),
     "expand": ("expand_prompt", "magic_prompt"),
-    "pipeline": ("chain",),
     "rerun": ("again", "redo"),
     "vary": ("variation", "variations"),
 }
@@ -51,7 +50,6 @@ LATER_KEYS = {
     "style": {"generate"},
     "face": {"generate"},
     "upscaler": {"generate"},
-    "pipeline": {"generate", "upscale"},
     "matrix": {"generate", "upscale"},
     "on_keep": {"generate", "upscale"},
 }
