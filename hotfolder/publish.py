@@ -16,7 +16,7 @@ from typing import Any
 
 from hotfolder import atomic, names
 from hotfolder.atomic import crash_point
-from hotfolder.catalog import pictures, queue
+from hotfolder.catalog import chains, pictures, queue
 from hotfolder.catalog.store import Catalog, storable, utc_now
 from hotfolder.workspace import Workspace
 
@@ -140,13 +140,6 @@ def publish(workspace: Workspace, catalog: Catalog, job: int) -> None:
     crash_point("recorded")
 
 
-def made(catalog: Catalog, job: int) -> list[str]:
-    """Return the paths of a job's pictures, of its texts where it makes no picture."""
-    rows = catalog.rows("select path, role from outputs where job_id=? order by idx", job)
-    role = "picture" if any(row["role"] == "picture" for row in rows) else "beside"
-    return [row["path"] for row in rows if row["role"] == role]
-
-
 def _link(source: Path, target: Path, sha256: str) -> bool:
     """Make `target` the finished file; False when somebody else's file has the name."""
     if _is_ours(target, sha256):
@@ -214,7 +207,7 @@ def file_away(workspace: Workspace, catalog: Catalog, drop: str) -> None:
         if folder.exists():
             atomic.fsync_folder(folder)
     if state != "done":
-        _write_reason(workspace, row, jobs, files)
+        _write_reason(workspace, catalog, row, jobs, files)
     for earlier in catalog.rows("select files from drops where superseded_by=?", drop):
         # what was wrong is mended, or said anew beside the files of this drop
         remove_reason(workspace, json.loads(earlier["files"]), unless=files)
@@ -243,6 +236,11 @@ def state_of(jobs: list[dict[str, Any]]) -> str:
     """Return what a drop is when its jobs have ended: failed if one failed, else cancelled if one was, else done."""
     states = {job["state"] for job in jobs}
     return next((state for state in ("failed", "cancelled") if state in states), "done")
+
+
+def _ended(job: dict[str, Any]) -> str:
+    """Return what became of a step that did not end well."""
+    return "was cancelled" if job["state"] == "cancelled" else f"failed: {job['error']}"
 
 
 def _reserve_places(workspace: Workspace, base: str, files: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -280,18 +278,34 @@ def remove_reason(
 
 
 def _write_reason(
-    workspace: Workspace, drop: dict[str, Any], jobs: list[dict[str, Any]], files: list[dict[str, Any]]
+    workspace: Workspace,
+    catalog: Catalog,
+    drop: dict[str, Any],
+    jobs: list[dict[str, Any]],
+    files: list[dict[str, Any]],
 ) -> None:
     """Write `<name>.error.txt` beside the failed files: what was wrong, where, and what to do."""
     first = workspace.root / files[0]["path"]
     lines = []
+    broken = {job["id"] for job in jobs if job["state"] in ("failed", "cancelled")}
+    in_chains = {number for job in jobs if len(before := chains.after(job)) == 1 for number in (job["id"], *before)}
     for job in jobs:
-        if job["state"] in ("failed", "cancelled"):
-            label = "" if len(jobs) == 1 else f"{job['name']}: "
+        if job["id"] not in broken or (job["id"] in in_chains and broken & set(chains.after(job))):
+            continue  # the later steps of a chain could not run: the first that did not says why
+        label = "" if len(jobs) == 1 else f"{job['name']}: "
+        if job["id"] in in_chains:
+            chain = chains.steps_of(catalog, job)
+            lines.append(f"{chain[-1]['name']}: {chains.label(chain, job)}, {_ended(job)}")
+            if made := [path for step in chain for path in chains.made(catalog, step)]:
+                lines.append(f"What the steps before it made is kept: {', '.join(made)}")
+        else:
             lines.append(label + (job["error"] or "cancelled"))
-    done = sum(job["state"] == "done" for job in jobs)
-    if done:
-        lines.append(f"{done} of {len(jobs)} jobs of this file were done; their pictures are in outbox.")
+    done = any(job["state"] == "done" for job in jobs)
+    alone = [job["state"] for job in jobs if job["id"] not in in_chains]
+    if "done" in alone:
+        lines.append(
+            f"{alone.count('done')} of {len(alone)} jobs of this file were done; their pictures are in outbox."
+        )
     again = "" if not done else " Only what is not done runs then."
     mend = "" if state_of(jobs) == "cancelled" else "mend this and "
     what = "the file" if len(files) == 1 else f"all {len(files)} files of this job"

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from hotfolder import workspace as places
-from hotfolder.catalog import store
+from hotfolder.catalog import chains, store
 from hotfolder.printing import safe
 from hotfolder.service import Service
 from hotfolder.workspace import Workspace
@@ -101,6 +101,7 @@ def run(workspace: Workspace, once: bool) -> int:
 def _name_waiting(workspace: Workspace, console: Console) -> None:
     """Say what was left and why."""
     with store.reading(workspace.catalog) as catalog:
-        waiting = catalog.rows("select id, kind, name, wait_reason from jobs where state='waiting' order by id")
-    for row in waiting:
+        waiting = catalog.rows("select * from jobs where state='waiting' order by id")
+    own = {row["id"] for row in waiting}
+    for row in (row for row in waiting if not own & set(chains.after(row))):  # later steps wait for the one named
         console.print(f"{label_of(row)}: {waits(row)}", markup=False, highlight=False, soft_wrap=True)

@@ -264,8 +264,7 @@ class Service:
         publish.intend(self.workspace, self.catalog, job, staged, message)
         self.start_next()
         publish.publish(self.workspace, self.catalog, job["id"])
-        made = publish.made(self.catalog, job["id"])
-        self.tell({**job, "made": made, "notes": message.get("notes", [])}, "done")
+        self.tell({**job, "made": chains.made(self.catalog, job), "notes": message.get("notes", [])}, "done")
         self.file_away_if_ended(job["drop_id"])
 
     def take_failure(self, message: dict[str, Any]) -> None:

@@ -51,3 +51,10 @@ def outputs(catalog: Reader, job: dict[str, Any]) -> list[dict[str, Any]]:
         if not earlier:
             return []
         job = earlier[0]
+
+
+def made(catalog: Reader, job: dict[str, Any]) -> list[str]:
+    """Return the paths of the pictures that a job published, of its texts where it makes none."""
+    found = outputs(catalog, job)
+    pictures = [row["path"] for row in found if row["role"] == "picture"]
+    return pictures or [row["path"] for row in found if row["role"] == "beside"]

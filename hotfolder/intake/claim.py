@@ -137,17 +137,20 @@ def _put(workspace: Workspace, catalog: Catalog, one: Claim, hashes: list[str]) 
         for file, digest in zip(one.files, hashes, strict=True)
     ]
     inputs = {file["role"]: file["sha256"] for file in files}
-    jobs, repeats = [], set()
+    jobs: list[NewJob] = []
+    earlier: list[str | None] = []
     for draft in one.admission.drafts:
         job = new_job(workspace, draft, one)
-        earlier = _done_before(catalog, job, inputs.get(draft.member or "")) if job.state == "queued" else None
-        if earlier:
-            job = replace(job, state="done")
-            repeats.add(earlier)
-        jobs.append(job)
+        # a step of a chain was done where those before it were: what it works on is what they made then
+        known = {earlier[place] for place in job.after}
+        found = None
+        if job.state == "queued" or (job.after and None not in known and len(known) == 1):
+            found = _done_before(catalog, job, inputs.get(draft.member or ""), next(iter(known), None))
+        earlier.append(found)
+        jobs.append(replace(job, state="done", wait_reason=None) if found else job)
     queue.put_drop(catalog, one.drop, one.admission.hot_folder, one.admission.name, "claimed", files, jobs)
-    for earlier in repeats | _moved_back(workspace, catalog, one):
-        catalog.rows("update drops set superseded_by=? where id=?", one.drop, earlier)
+    for drop in {*filter(None, earlier), *_moved_back(workspace, catalog, one)}:
+        catalog.rows("update drops set superseded_by=? where id=?", one.drop, drop)
 
 
 def _moved_back(workspace: Workspace, catalog: Catalog, one: Claim) -> set[str]:
@@ -164,14 +167,15 @@ def _moved_back(workspace: Workspace, catalog: Catalog, one: Claim) -> set[str]:
     }
 
 
-def _done_before(catalog: Catalog, job: NewJob, input_sha256: str | None) -> str | None:
-    """Return the failed or cancelled drop in which this very job, on this very input, was already done."""
+def _done_before(catalog: Catalog, job: NewJob, input_sha256: str | None, drop: str | None) -> str | None:
+    """Return the failed or cancelled drop in which this very job, on this very input, was already done; only that one
+    counts, if one is named."""
     found = catalog.rows(
         # cross join: the few failed drops first, not the many done jobs
         "select drops.id, drops.files from drops cross join jobs on jobs.drop_id=drops.id "
         "where drops.state in ('failed','cancelled') and drops.superseded_by is null "
-        "and jobs.state='done' and jobs.spec=? and jobs.name=?",
-        job.spec, job.name,
+        "and jobs.state='done' and jobs.spec=? and jobs.name=? and coalesce(?, drops.id)=drops.id",
+        job.spec, job.name, drop,
     )  # fmt: skip
     for row in found:
         before = {file["sha256"] for file in json.loads(row["files"])}
