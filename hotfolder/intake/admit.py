@@ -171,7 +171,7 @@ class Admitter:
                 wanted = name if len(group.late_for) == 1 else f"a picture named {stem(name)}"
                 raise NotYet(f"waits for {wanted} beside it, or for `image:` in it")
             draft = replace(draft, member=member, source=source)
-            parts = unfolding.unfold(spec, layers, path)
+            parts = unfolding.unfold(spec, layers, path, self.completer)
         except (NotYet, JobError, ConfigError) as error:
             return [self._stopped(draft, error, layers, group, hot)]
         drafts = [self._part(draft, part, place) for part in parts]
@@ -212,8 +212,8 @@ class Admitter:
             spec = part.spec
             if several and "prompt" in CAPABILITIES[spec.kind].needs and not (spec.prompt or handed.prompt):
                 raise BadSpec([part.layers[-1].problem(("prompt",), "this job needs a prompt")])
-            if part.takes_picture and not part.after and not (draft.member or draft.source):
-                member, source = self._input(spec, group, hot)
+            if not part.after and not (draft.member or draft.source):
+                member, source = self._input(spec, group, hot) if part.takes_picture else self._named(spec, group)
                 draft = replace(draft, member=member, source=source)
             draft = replace(draft, pictures=self._pictures(spec, group))
             path = self.workspace.inbox / group.members[draft.member].path if draft.member else draft.source
@@ -252,13 +252,17 @@ class Admitter:
         """Return the role of the group's own picture, or the file elsewhere that the job names."""
         if "picture" in group.members:
             return "picture", None
-        if spec.image_sha256 and (path := self._by_hash(spec)):
-            return None, path
-        if spec.image:
-            place = self._place(spec.image, "image", group)
-            return (place, None) if isinstance(place, str) else (None, place)
+        if spec.image or spec.image_sha256:
+            return self._named(spec, group)
         sub = self.workspace.done / group.folder
         return None, next((sub / name for name in group.late_for if (sub / name).is_file()), None)
+
+    def _named(self, spec: JobSpec, group: Group) -> tuple[str | None, Path | None]:
+        """Return the place of the picture that a job names itself, by hash or by path; no place where it names none."""
+        if spec.image_sha256 and (path := self._by_hash(spec)):
+            return None, path
+        place = self._place(spec.image, "image", group) if spec.image else None
+        return (place, None) if isinstance(place, str) else (None, place)
 
     def _pictures(self, spec: JobSpec, group: Group) -> dict[str, str | Path]:
         """Return the places of a job's further pictures; raises NotYet where one is not there, or BadSpec."""

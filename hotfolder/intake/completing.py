@@ -54,7 +54,7 @@ class Completer:
             raise NotYet(f"needs a prompt: {beside or f'write `prompt:` into {where}'}")
         size = self._size_of(path, where) if path else None
         capability.check(spec, capability.Options(**spec.options), size)
-        choice = self._chosen(spec, where)
+        choice = self.choose(spec, where)
         planned = prompts.plan(spec, self.workspace.wildcards, self.draw)
         if handed.prompt:
             planned = tuple(one.model_copy(update={"template": None}) for one in planned)
@@ -63,15 +63,15 @@ class Completer:
             update = {"profile": None, "model": choice.entry.name if choice else None}
             return replace(draft, spec=spec.model_copy(update=given | update), planned=planned)
         spec = choice.filled(spec).model_copy(update={"profile": choice.profile, "model": choice.entry.name})
-        self._refuse_what_cannot_run(choice, spec)
+        self.refuse_what_cannot_run(choice, spec)
         for kind in capability.helpers(spec, capability.Options(**spec.options)):
             helped = JobSpec(kind=kind, profile=choice.profile)
-            helper = self._chosen(helped, where)
+            helper = self.choose(helped, where)
             assert helper
-            self._refuse_what_cannot_run(helper, helped)
+            self.refuse_what_cannot_run(helper, helped)
         return replace(draft, spec=spec.model_copy(update=given), planned=planned, model=choice.entry.name)
 
-    def _refuse_what_cannot_run(self, choice: profiles.Choice, spec: JobSpec) -> None:
+    def refuse_what_cannot_run(self, choice: profiles.Choice, spec: JobSpec) -> None:
         """Raise NotYet for a model or a LoRA that is not on this machine, or does not fit it, and RejectedInput for a
         LoRA of another model."""
         models = self.workspace.models
@@ -95,7 +95,7 @@ class Completer:
         """Return what is to be said of weights that are not here, where more is known than that."""
         return NotYet(self.fetches.get(missing.model, str(missing)), missing.model)
 
-    def _chosen(self, spec: JobSpec, where: str) -> profiles.Choice | None:
+    def choose(self, spec: JobSpec, where: str) -> profiles.Choice | None:
         """Return what serves a job; one that cannot run because of the settings alone waits for them."""
         place, has_card = self.workspace, self.machine().device != "cpu"
         try:

@@ -43,8 +43,9 @@ def plan(spec: JobSpec, wildcards: Path, draw: random.Random) -> tuple[Planned, 
     pictures = []
     for prompt in prompts:
         first = draw.randrange(2**32 - spec.variants) if spec.seed is None else spec.seed
-        other = spec.options.get("variation_seed")
-        towards = draw.randrange(2**32 - spec.variants) if varies and other is None else other
+        towards: int = spec.options.get("variation_seed") or 0
+        if varies and "variation_seed" not in spec.options:
+            towards = draw.randrange(2**32 - spec.variants)
         for number in range(spec.variants):
             seed = (first + (0 if varies else number)) % 2**64
             texts = [_expanded(text, expander, seed, number) for text in (prompt, spec.negative_prompt)]

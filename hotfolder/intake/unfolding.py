@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hotfolder.capabilities import CAPABILITIES
-from hotfolder.intake import chains
+from hotfolder.errors import NotYet
+from hotfolder.intake import again, chains
+from hotfolder.intake.completing import Completer
 from hotfolder.intake.parts import Part
 from hotfolder.spec import JobSpec
 from hotfolder.yamlfile import Document
@@ -21,13 +23,14 @@ def needs_picture(spec: JobSpec) -> bool:
     return "image" in CAPABILITIES[spec.kind].needs and not spec.image
 
 
-def unfold(spec: JobSpec, layers: Sequence[Document], picture: Path | None) -> tuple[Part, ...]:
+def unfold(spec: JobSpec, layers: Sequence[Document], picture: Path | None, completer: Completer) -> tuple[Part, ...]:
     """Return the jobs that a written job stands for, in the order in which they are queued; at least one.
 
     Args:
         spec: the job as it was resolved from `layers`.
         layers: presets, companions and the job's own document, weakest first.
         picture: the one it was dropped with, or names; None for none.
+        completer: knows which models and LoRAs are here.
 
     Raises:
         NotYet: something it needs is missing now and may come.
@@ -35,4 +38,8 @@ def unfold(spec: JobSpec, layers: Sequence[Document], picture: Path | None) -> t
     """
     if spec.kind == "pipeline":
         return chains.parts(spec, layers, picture)
+    if spec.kind in again.RECIPES:
+        if picture is None:
+            raise NotYet("needs a picture: name one with `image:`")
+        return again.RECIPES[spec.kind](spec, layers, picture, completer)
     return (Part(spec, tuple(layers)),)

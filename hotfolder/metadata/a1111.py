@@ -73,6 +73,8 @@ def _assemble(facts: Facts, prompt: str, negative: str, template: str) -> str:
         "Size": f"{facts.width}x{facts.height}",
         "Model hash": facts.model_hash and facts.model_hash[:10],
         "Model": facts.model,
+        "Variation seed": facts.job.get("variation_seed"),
+        "Variation seed strength": facts.job.get("variation") or None,
         "Denoising strength": facts.job.get("strength"),
         "Lora hashes": ", ".join(hashes),
         "Lora weights": ", ".join(weights),

@@ -34,6 +34,11 @@ class Defaults(Strict):
     edge_px: Annotated[int, Field(multiple_of=16)] = 1024
     max_tokens: int = 77
 
+    @property
+    def max_edge_px(self) -> int:
+        """The longest edge it makes."""
+        return 2 * self.edge_px
+
 
 class ModelEntry(Strict):
     """One known model or LoRA.
