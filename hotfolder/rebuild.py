@@ -41,10 +41,12 @@ def rebuild(workspace: Workspace) -> tuple[int, int]:
         for path in _files(workspace.root / state)
     )
     made = 0
+    worked_on: dict[str, str] = {}
     # where a picture was copied, the one that still lies beside its job file is the one that was made
     for path in sorted(_files(workspace.outbox), key=lambda path: not path.with_suffix(".job.yaml").is_file()):
         if path.suffix.lower() in SUFFIXES:
-            made += _put_picture(workspace, catalog, path)
+            made += _put_picture(workspace, catalog, path, worked_on)
+    _find_moved_parents(workspace, catalog, worked_on)
     _give_back_unfinished(workspace)
     catalog.close()
     return made, inputs
@@ -76,8 +78,9 @@ def _put_input(workspace: Workspace, catalog: Catalog, path: Path, state: str) -
     return True
 
 
-def _put_picture(workspace: Workspace, catalog: Catalog, path: Path) -> bool:
-    """Write the row of one picture from what is embedded in it, its pixels and its bytes."""
+def _put_picture(workspace: Workspace, catalog: Catalog, path: Path, worked_on: dict[str, str]) -> bool:
+    """Write the row of one picture from what is embedded in it, its pixels and its bytes; `worked_on` takes the hash of
+    the file it was made from, by its path."""
     try:
         found = read.read(path)
         image = images.open_picture(path, 2**31).image
@@ -94,7 +97,20 @@ def _put_picture(workspace: Workspace, catalog: Catalog, path: Path) -> bool:
             pictures.put_image(catalog, facts, output, utc_now())
     except sqlite3.IntegrityError:  # a copy of a picture that has its row
         return False
+    if sha256 := (found.job or {}).get("image_sha256"):
+        worked_on[relative] = str(sha256)
     return True
+
+
+def _find_moved_parents(workspace: Workspace, catalog: Catalog, worked_on: dict[str, str]) -> None:
+    """Point pictures that were made from one of outbox, the steps of a chain, to where that lies now."""
+    for path, sha256 in worked_on.items():
+        row = catalog.row("select parent_path from images where path=?", path)
+        if row and row["parent_path"] and workspace.absolute(row["parent_path"]).is_file():
+            continue
+        for parent in catalog.rows("select path from images where sha256=? order by path limit 1", sha256):
+            with catalog.transaction():
+                catalog.rows("update images set parent_path=? where path=?", parent["path"], path)
 
 
 def _input_of(catalog: Catalog, job: dict[str, Any]) -> str | None:

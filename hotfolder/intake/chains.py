@@ -115,7 +115,7 @@ def parts(spec: JobSpec, layers: Sequence[Document], picture: Path | None) -> tu
         except BadSpec as error:
             problems += [problem for problem in error.problems if problem not in problems]
     if problems:
-        raise BadSpec(problems)
+        raise BadSpec(sorted(problems, key=lambda problem: (problem.file, problem.line or 0)))
     _refuse_what_does_not_join(specs, steps, picture)
     digits, last = len(str(len(specs))), len(specs) - 1
     labels = [label(number, len(specs), one.kind) for number, one in enumerate(specs, start=1)]

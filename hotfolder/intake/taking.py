@@ -13,7 +13,7 @@ from hotfolder.capabilities import CAPABILITIES
 from hotfolder.catalog import chains, queue
 from hotfolder.catalog.store import Catalog, storable
 from hotfolder.errors import BadSpec, ConfigError, JobError, NotYet
-from hotfolder.intake import chains as written
+from hotfolder.intake import chains as written_chains
 from hotfolder.intake import claim, handover
 from hotfolder.intake.admit import Admission, Admitter
 from hotfolder.intake.pairing import Group, is_picture, pair
@@ -145,7 +145,7 @@ class Taking:
         for step in (chain := chains.steps_of(self.catalog, job))[1:]:
             spec = JobSpec.model_validate_json(step["spec"])
             try:
-                handed = written.promised(before, spec)
+                handed = written_chains.promised(before, spec)
                 self._admitter.completer.complete(Draft(step["name"], spec), None, step["name"], handed)
             except NotYet as reason:
                 raise NotYet(f"waits until {chains.label(chain, step)}, can run: {reason}", reason.model) from None
@@ -241,7 +241,10 @@ class Taking:
             return []
         found = []
         for document in documents:
-            values = [value for key, value in document.values.items() if KEY_ALIASES.get(key, key) not in TEXTS]
+            steps = document.values.get("pipeline")
+            written = (document.values, *(steps if isinstance(steps, list) else ()))
+            keys = [one.items() for one in written if isinstance(one, dict)]
+            values = [value for items in keys for key, value in items if KEY_ALIASES.get(key, key) not in TEXTS]
             for value in (value for value in values if isinstance(value, str) and is_picture(value)):
                 try:
                     path = self.workspace.locate(value, beside=self._path(job).parent)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hotfolder.errors import BadSpec, Unsupported
+from hotfolder.errors import BadSpec
 from hotfolder.intake import prompts
 from hotfolder.spec import JobSpec, Planned
 
@@ -231,12 +231,6 @@ def test_files_that_hold_no_prompts(data: bytes, words: str) -> None:
     with pytest.raises(BadSpec) as caught:
         prompts.prompt_lines(data, "x.txt")
     assert words in str(caught.value)
-
-
-@pytest.mark.parametrize("line", ["[generate|tarot] a knight", "[auto_mask] the knight", "[ Inpaint ] x", "[upscale]"])
-def test_steps_of_a_chain_come_later(line: str) -> None:
-    with pytest.raises(Unsupported, match=r"x\.txt, line 2: `\[.*` begins a chain of steps; chains come later"):
-        prompts.prompt_lines(f"a fox\n{line}".encode(), "x.txt")
 
 
 @pytest.mark.parametrize("line", ["[cat|dog] in a field", "[red:blue:0.5] car", "[[x]] y", "[] z"])

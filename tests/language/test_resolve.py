@@ -186,7 +186,6 @@ LATER = {
     "image": "a.png",
     "strength": "0.5",
     "upscaler": "lanczos",
-    "pipeline": "[{kind: upscale}]",
     "matrix": "{steps: [1, 2]}",
     "on_keep": "{kind: upscale}",
 }

@@ -30,7 +30,8 @@ GOOD = [
     "factor: 2",
     "control: {type: canny, image: a.png}\nmatrix: {steps: [1, 2], prompt: [a, b]}",
     "settle_s: 3\nrequire_sidecar: true",
-    "kind: generate\npipeline: [{kind: upscale}]\non_keep: {kind: upscale}",
+    "kind: generate\non_keep: {kind: upscale}",
+    "kind: pipeline\npipeline: [{kind: upscale}]\nseed: 3",
 ]
 BEYOND = {
     "mean the same",
