@@ -120,7 +120,7 @@ def test_writing_that_is_killed_leaves_the_old_content(tmp_path: Path) -> None:
         "os.fsync = lambda fd: os.kill(os.getpid(), signal.SIGKILL)\n"
         f"atomic.write(Path({str(path)!r}), b'new' * 10000)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], timeout=30)
+    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], timeout=120)
     assert done.returncode == -signal.SIGKILL
     assert path.read_bytes() == b"old"
 
@@ -141,10 +141,10 @@ def test_only_the_named_step_at_the_named_passing_kills_and_only_once(tmp_path: 
     environment = os.environ | {"HOTFOLDER_CRASH_AT": f"step:3:{token}"}
     command = [sys.executable, "-c", code]
     here = Path(__file__).parents[1]
-    first = subprocess.run(command, env=environment, cwd=here, capture_output=True, text=True, timeout=30)
+    first = subprocess.run(command, env=environment, cwd=here, capture_output=True, text=True, timeout=120)
     assert (first.returncode, first.stdout.split()) == (-signal.SIGKILL, ["0", "1", "2"])
     assert not token.exists()
-    second = subprocess.run(command, env=environment, cwd=here, capture_output=True, text=True, timeout=30)
+    second = subprocess.run(command, env=environment, cwd=here, capture_output=True, text=True, timeout=120)
     assert (second.returncode, len(second.stdout.split())) == (0, 5)
 
 

@@ -123,6 +123,7 @@ def _fetch_rest(
             with open(part, "ab" if have and continues else "wb") as file:
                 for chunk in response.iter_bytes():
                     file.write(chunk)
+                    file.flush()  # what is said to be here survives a kill
                     progress(file.tell())
                     if file.tell() > remote.bytes:
                         break

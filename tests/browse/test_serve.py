@@ -126,17 +126,17 @@ def test_a_real_server_answers_refuses_and_stops_quietly(workplace: Any) -> None
             assert child.stdout is not None
             assert child.stdout.readline().startswith(f"Port {busy} is in use; taking ")
             address = child.stdout.readline().split()[4]
-            with urllib.request.urlopen(f"{address}catalog/images", timeout=30) as answer:
+            with urllib.request.urlopen(f"{address}catalog/images", timeout=120) as answer:
                 assert b"/-/hotfolder/thumb/knight1" in answer.read()
                 assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
-            with urllib.request.urlopen(f"{address}-/hotfolder/thumb/knight1", timeout=30) as answer:
+            with urllib.request.urlopen(f"{address}-/hotfolder/thumb/knight1", timeout=120) as answer:
                 assert answer.headers["content-type"] == "image/webp"
             for host in ("attacker.example", f"localhost:{busy}"):
                 forged = urllib.request.Request(f"{address}catalog/images", headers={"Host": host})
                 with pytest.raises(urllib.error.HTTPError, match="403"):
-                    urllib.request.urlopen(forged, timeout=30)
+                    urllib.request.urlopen(forged, timeout=120)
             child.send_signal(signal.SIGINT)
-            _, errors = child.communicate(timeout=30)
+            _, errors = child.communicate(timeout=120)
         finally:
             child.kill()
     assert child.returncode == 0

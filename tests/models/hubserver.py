@@ -133,7 +133,7 @@ class _Handler(BaseHTTPRequestHandler):
         upto = self.hub.drops.pop(0) if self.hub.drops and len(content) >= LARGE else len(rest)
         if self.hub.pace and len(content) >= 100 * LARGE:
             self._write(path, rest[: len(rest) // 2])
-            self.hub.pace.wait(30)
+            self.hub.pace.wait(120)
             rest, upto = rest[len(rest) // 2 :], upto - len(rest) // 2
         self._write(path, rest[:upto])
         if upto < len(rest):

@@ -42,7 +42,7 @@ def watching(trial: Trial) -> subprocess.Popen[bytes]:
 def end(trial: Trial, process: subprocess.Popen[bytes]) -> None:
     """Stop a service gently and check what is left."""
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 0, f"it ended with {process.returncode}: {errors.decode(errors='replace')}"
     assert b"Traceback" not in errors, errors.decode(errors="replace")
 

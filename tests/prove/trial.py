@@ -51,7 +51,7 @@ class Expected:
     pictures: int
 
 
-def wait_until(condition: Callable[[], object], what: str, timeout_s: float = 30) -> None:
+def wait_until(condition: Callable[[], object], what: str, timeout_s: float = 60) -> None:
     """Wait for something to be so; fails with `what` when it does not come to be."""
     until = time.monotonic() + timeout_s
     while not condition():

@@ -23,7 +23,7 @@ SETTINGS = "settle_s: 0.05\nrescan_s: 0.5\n"
 T = TypeVar("T")
 
 
-def poll(look: Callable[[], T | None], what: str, deadline_s: float = 60) -> T:
+def poll(look: Callable[[], T | None], what: str, deadline_s: float = 120) -> T:
     """Return what `look` finds as soon as it finds something; AssertionError after the deadline."""
     until = time.monotonic() + deadline_s
     while not (found := look()):
@@ -68,7 +68,7 @@ class Living:
         poll(lambda: self.status().running or self.process.poll(), "running service")
         return self
 
-    def end(self, number: int = signal.SIGTERM, timeout_s: float = 60) -> int:
+    def end(self, number: int = signal.SIGTERM, timeout_s: float = 120) -> int:
         """Send a signal and return the exit code."""
         assert self.process
         if self.process.poll() is None:
@@ -102,7 +102,7 @@ class Living:
         except store.NothingYet:
             return []
 
-    def job(self, name: str, *states: str, deadline_s: float = 60) -> dict[str, Any]:
+    def job(self, name: str, *states: str, deadline_s: float = 120) -> dict[str, Any]:
         """Return the row of the youngest job of that name, once it is in one of the states (default: ended).
 
         Where that is an end, the files of its drop have been filed away too.
