@@ -172,7 +172,7 @@ def test_a_negative_prompt_works_by_guidance(painter: Living) -> None:
     painter.drop("generate/plain.yaml", text)
     painter.drop("generate/negated.yaml", f"{text}negative_prompt: people\n")
     for name in ("plain", "negated"):
-        assert painter.job(name)["error"] is None
+        assert painter.job(name, deadline_s=120)["error"] is None
     (plain,), (negated,) = painter.images("plain"), painter.images("negated")
     assert negated["negative_prompt"] == "people"
     assert plain["pixel_sha256"] != negated["pixel_sha256"]
@@ -243,7 +243,7 @@ def test_strength_says_how_much_of_a_picture_is_changed(painter: Living) -> None
     ):
         text = f"prompt: x\nseed: 4\nsize: 32\nsteps: 4\nimage: done/generate/grey.png\n{more}\n"
         painter.drop(f"generate/{name}.yaml", text)
-        assert painter.job(name)["error"] is None
+        assert painter.job(name, deadline_s=120)["error"] is None
         (made[name],) = painter.images(name)
     assert len({row["pixel_sha256"] for row in made.values()}) == 3
     beside = painter.workspace.absolute(made["little"]["path"]).with_suffix(".job.yaml")
@@ -271,7 +271,7 @@ def test_what_was_done_otherwise_than_asked_is_told_and_written_beside_the_pictu
     text = painter.workspace.absolute(row["path"]).with_suffix(".job.yaml").read_text()
     notes = [line[2:] for line in text.splitlines() if line.startswith("# ")]
     assert notes[0] == "50x40 became 48x32: edges of flux1-schnell are multiples of 16 pixels"
-    assert notes[1].startswith("`guidance` changed nothing") and notes[2].startswith("`strength` changed nothing")
+    assert notes[1].startswith("`strength` changed nothing") and notes[2].startswith("`guidance` changed nothing")
     assert f"the prompt has {row['prompt_tokens']} tokens, of which flux1-schnell reads 256; it was cut" in notes[3]
     assert notes[3].endswith('END"') and len(notes) == 4
     poll(lambda: notes[3] in painter.told(), "the service tells it", 20)
