@@ -28,7 +28,8 @@ def crash_run(folder: Path, point: str, seed: int, planted: str = "", count: int
     inbox = Path(tempfile.mkdtemp(dir=OTHER_DEVICE)) if needs_device else None
     try:
         trial = Trial(folder, seed, inbox, planted=planted)
-        trial.drop(6)
+        trial.drop(1, ["chain"])
+        trial.drop(5)
         count = count or (1 if point in ONCE_ONLY or point in RECOVERY else chance.randint(1, 3))
         if first := RECOVERY.get(point):
             _kill_service_at(trial, first)

@@ -29,6 +29,8 @@ MUTANTS = [
     Mutant("lock_removed", scenes.two_services, "two services worked"),
     Mutant("strikes_uncounted", scenes.poison, "strikes did not end"),
     Mutant("requeues_uncounted", scenes.rule_of_five, "was tried once more"),
+    Mutant("followers_forgotten", scenes.chain, "step 2 was never recorded|left in work"),
+    Mutant("chains_begun_again", scenes.chain, f"{STRAY}|after step"),
     Mutant("stage_unchecked", scenes.torn_disk, "torn picture"),
     Mutant("published_before_intended", crash_at("linked"), STRAY),
     Mutant("recorded_before_published", crash_at("recorded"), r"gave 0 pictures"),

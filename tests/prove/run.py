@@ -24,7 +24,7 @@ from tests.prove.trial import crash_points  # noqa: E402
 FLOOD_FILES = 20_000
 SCENES = [
     scenes.quiet, scenes.slow_writer, scenes.open_writer, scenes.unseen_file, scenes.two_services, scenes.poison,
-    scenes.rule_of_five, scenes.torn_disk, scenes.foreign_in_outbox, scenes.foreign_in_done,
+    scenes.rule_of_five, scenes.chain, scenes.torn_disk, scenes.foreign_in_outbox, scenes.foreign_in_done,
 ]  # fmt: skip
 
 

@@ -152,6 +152,19 @@ def rule_of_five(folder: Path, planted: str) -> None:
     assert trial.check_finally(forgiven=True) == 1
 
 
+def chain(folder: Path, planted: str) -> None:
+    """The service dies whenever a step of a chain is recorded, and each time before the next one is queued."""
+    trial = Trial(folder, 1, planted=planted)
+    trial.drop(1, ["chain"])
+    for number in range(3):
+        assert trial.wait_for_death(trial.start("recorded")), f"step {number + 1} was never recorded"
+        trial.check_always()
+        done = trial.rows("select attempts from jobs where state='done'")
+        assert [job["attempts"] for job in done] == [1] * (number + 1), f"after step {number + 1}: {trial.describe()}"
+    trial.finish()
+    trial.check_finally()
+
+
 def torn_disk(folder: Path, planted: str) -> None:
     """The disk tears every picture that is staged: none may be shown, and the file fails with a reason."""
     trial = Trial(folder, 1, planted=f"torn_disk;{planted}".rstrip(";"))

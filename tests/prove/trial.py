@@ -26,7 +26,8 @@ from hotfolder import workspace as places
 
 ROOT = Path(__file__).parents[2]
 PLANTED = Path(__file__).parent / "planted"
-SORTS = ["plain", "plain", "sidecar", "broken", "deep", "several", "same name"]
+SORTS = ["plain", "plain", "sidecar", "broken", "deep", "several", "same name", "chain"]
+CHAIN = "pipeline:\n" + "- {kind: upscale, model: lanczos, factor: 2}\n" * 3
 RULE_OF_FIVE = "was ended"
 STRIKES = "It was tried 2 times"
 
@@ -104,6 +105,8 @@ class Trial:
                 job, ends_in, pictures = f"factor: 2\nnote: n{number}\n", "done", 1
             elif sort == "several":
                 job, ends_in, pictures = f"factor: 2\nnote: n{number}\n---\nfactor: 0.5\nformat: jpeg\n", "done", 2
+            elif sort == "chain":
+                job, ends_in, pictures = CHAIN, "done", 3
             else:
                 job, ends_in, pictures = "", "done", 1
             files = [(folder / name, picture, ends_in, pictures)]
@@ -226,11 +229,17 @@ class Trial:
         return len(killed)
 
     def _pictures_by_input(self) -> Counter[str]:
-        """Count the pictures in outbox by the hash of the file that each says it was made from."""
-        made: Counter[str] = Counter()
+        """Count the pictures in outbox by the hash of the dropped file that they were made from, step by step."""
+        made_from = {}
         for path in self._files(self.workspace.outbox):
-            if path.name.endswith(".job.yaml"):
-                made[yaml.safe_load(path.read_text())["image_sha256"]] += 1
+            if path.suffix in (".png", ".jpg"):
+                job = yaml.safe_load(path.with_suffix(".job.yaml").read_text())
+                made_from[digest(path.read_bytes())] = job["image_sha256"]
+        made: Counter[str] = Counter()
+        for sha256 in made_from.values():
+            while sha256 in made_from:
+                sha256 = made_from[sha256]
+            made[sha256] += 1
         return made
 
     def rows(self, sql: str, *values: object) -> list[dict[str, object]]:

@@ -97,6 +97,31 @@ def requeues_uncounted(_: str) -> None:
 
 
 @planted
+def followers_forgotten(_: str) -> None:
+    """A step that waits for the one before it is not looked at again."""
+    from hotfolder.intake.taking import Taking
+
+    Taking.reconsider = lambda self, job: None
+
+
+@planted
+def chains_begun_again(_: str) -> None:
+    """After a kill a chain begins with its first step again."""
+    from hotfolder import recovery
+
+    requeue = recovery.requeue_running
+
+    def begin_again(catalog: Any) -> None:
+        requeue(catalog)
+        with catalog.transaction():
+            catalog.rows("delete from outputs where job_id in (select id from jobs where state='done')")
+            catalog.rows("delete from images")
+            catalog.rows("update jobs set state='queued' where state='done'")
+
+    recovery.requeue_running = begin_again
+
+
+@planted
 def stage_unchecked(_: str) -> None:
     """A written picture is not read back: it is taken for what it should be."""
     from hotfolder import images
