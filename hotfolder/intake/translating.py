@@ -22,7 +22,7 @@ MAX_CHARACTERS = 16_384
 """Of a text in a job."""
 _TAG = re.compile(r"[ \t]*<(?:lora|lyco):([^<>:]{1,200})(?::([^<>]{0,60}))?>")
 _WEIGHTS = re.compile(
-    r"[-_. ]*(fp8|fp16|bf16|f16|nf4|bnb|gguf|q\d(_\w+)?|e4m3fn|e5m2|scaled|fast|pruned|v\d)(?=$|[-_. ])"
+    r"[-_. (]*(quantized\)|fp8|fp16|bf16|f16|nf4|bnb|gguf|q\d(_\w+)?|e4m3fn|e5m2|scaled|fast|pruned|v\d)(?=$|[-_. ])"
 )
 """What people's files are called behind the model's name, for how its numbers are kept."""
 
@@ -85,10 +85,10 @@ def _known(model: str, profile: str | None, completer: Completer) -> Choice | No
 
 
 def _plain(model: str) -> str:
-    """Return a model's name without its folder, ending and kind of numbers: `Flux/flux1-dev-fp8.safetensors` and
-    `black-forest-labs/FLUX.1-dev` are the same."""
+    """Return a model's name without its folder, ending and kind of numbers: `Flux/flux1-dev-fp8.safetensors`,
+    `FLUX Dev (Quantized)` and `black-forest-labs/FLUX.1-dev` are the same."""
     name = re.split(r"[\\/]", model)[-1].lower().removesuffix(".safetensors").removesuffix(".gguf")
-    return re.sub(r"[-_. ]", "", _WEIGHTS.sub("", name))
+    return re.sub(r"^flux(?=dev|schnell)", "flux1", re.sub(r"[-_. ]", "", _WEIGHTS.sub("", name)))
 
 
 def _size(said: dict[str, Any], choice: Choice, told: list[str]) -> dict[str, int]:
