@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from hotfolder import atomic, names, planner, publish, yamlfile
-from hotfolder.capabilities import CAPABILITIES
+from hotfolder.capabilities import CAPABILITIES, variant_of
 from hotfolder.catalog import queue
 from hotfolder.catalog.store import Catalog
 from hotfolder.models import entries, profile
@@ -61,7 +61,8 @@ def order(workspace: Workspace, catalog: Catalog, job: dict[str, Any], machine: 
 def _serve(workspace: Workspace, spec: JobSpec, name: str, machine: Machine) -> tuple[str, Placement]:
     """Return the model that serves a job and how it is put on the machine."""
     has_card = machine.device != "cpu"
-    choice = profile.choose(spec, workspace.settings.profile, workspace.profiles, workspace.models, name, has_card)
+    settings = workspace.settings.profile, workspace.profiles, workspace.models
+    choice = profile.choose(spec, *settings, name, has_card, variant_of(spec))
     assert choice
     weights = entries.weights_folder(choice.entry, workspace.models)
     return choice.entry.name, choice.placement(spec, machine, entries.weights_bytes(weights))

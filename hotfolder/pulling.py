@@ -82,7 +82,7 @@ def unneeded(workspace: Workspace, names: tuple[str, ...]) -> list[prune.Unneede
         for name in {workspace.settings.profile, *own}
         for serving in profile.profile(name, workspace.profiles).values()
     ]
-    kept = {name for one in servings for name in (one.model, one.on_cpu, *(lora.name for lora in one.loras)) if name}
+    kept = {name for one in servings for name in (*one.models, *(lora.name for lora in one.loras))}
     lend = {donor.name for entry in known(workspace.models).values() for donor in lenders(entry, workspace.models)}
     return prune.find(kept | lend | _needed_by_jobs(workspace)) + prune.find_copies(workspace.models)
 

@@ -2,8 +2,8 @@
 
 import sys
 
-from hotfolder.capabilities.base import CAPABILITIES
+from hotfolder.capabilities.base import CAPABILITIES, variant_of
 
 CAPABILITIES.discover(sys.modules[__name__])
 
-__all__ = ["CAPABILITIES"]
+__all__ = ["CAPABILITIES", "variant_of"]

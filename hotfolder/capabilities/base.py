@@ -134,9 +134,20 @@ class Capability(ABC):
         """Return the other kinds whose models this job asks too, such as `mask` where a mask is found from words."""
         return ()
 
+    @classmethod
+    def variant(cls, spec: JobSpec, options: Any) -> str | None:
+        """Return which of a profile's `variants` serves this job, None for its usual model."""
+        return None
+
     @abstractmethod
     def run(self, context: Context) -> Iterator[Result]:
         """Yield the results one by one; raises JobError."""
+
+
+def variant_of(spec: JobSpec) -> str | None:
+    """Return what `Capability.variant` says of a job."""
+    capability = CAPABILITIES[spec.kind]
+    return capability.variant(spec, capability.Options(**spec.options))
 
 
 class Recipe(Capability):

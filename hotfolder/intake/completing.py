@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hotfolder import images
-from hotfolder.capabilities import CAPABILITIES
+from hotfolder.capabilities import CAPABILITIES, variant_of
 from hotfolder.errors import BadSpec, ConfigError, NotYet, Problem, Unsupported
 from hotfolder.intake import prompts
 from hotfolder.intake.pairing import is_picture, stem
@@ -99,7 +99,8 @@ class Completer:
         """Return what serves a job; one that cannot run because of the settings alone waits for them."""
         place, has_card = self.workspace, self.machine().device != "cpu"
         try:
-            return profiles.choose(spec, place.settings.profile, place.profiles, place.models, where, has_card)
+            settings = place.settings.profile, place.profiles, place.models
+            return profiles.choose(spec, *settings, where, has_card, variant_of(spec))
         except ConfigError as error:
             if spec.profile:
                 raise BadSpec([Problem(where, None, "profile", str(error))]) from None

@@ -24,6 +24,9 @@ class Serving(Strict):
 
     model: str = Field(description="a name that `hotfolder models` lists")
     on_cpu: str | None = Field(default=None, description="the model that serves where there is no graphics card")
+    variants: dict[str, str] = Field(
+        default_factory=dict, description="models for jobs that need another, by what the kind calls them (deep, words)"
+    )
     precision: Precision | None = Field(default=None, description="bf16, nf4 ...; default what fits the machine")
     text_precision: Precision | None = Field(default=None, description="the same for the large text encoder")
     offload: Offload | None = Field(default=None, description="none, model, group or sequential; default what fits")
@@ -37,6 +40,11 @@ class Serving(Strict):
     def for_model(self, name: str) -> "Serving":
         """Return how another model than the profile's own is served: without the steps and LoRAs made for that one."""
         return self.model_copy(update={"model": name, "loras": (), "steps": None, "guidance": None})
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models that it names."""
+        return (self.model, *([self.on_cpu] if self.on_cpu else []), *self.variants.values())
 
     def wish(self, by_name: bool) -> fit.Wish:
         return fit.Wish(self.precision, self.text_precision, self.offload, by_name)
@@ -127,7 +135,7 @@ def _servings(document: yamlfile.Document) -> dict[str, Serving]:
 def _unknown(document: yamlfile.Document, kind: str, serving: Serving) -> list[Problem]:
     """Return what a profile's row names that the registry does not have, or has for another kind."""
     problems = []
-    for key, name in (("model", serving.model), ("on_cpu", serving.on_cpu)):
+    for key, name in (("model", serving.model), ("on_cpu", serving.on_cpu), *serving.variants.items()):
         fitting = [entry.name for entry in entries().values() if kind in entry.kinds]
         if name is not None and name not in fitting:
             hint = did_you_mean(name, fitting) or f" (known: {', '.join(fitting) or 'none'})"
@@ -142,12 +150,18 @@ def _unknown(document: yamlfile.Document, kind: str, serving: Serving) -> list[P
 
 
 def choose(
-    spec: JobSpec, default_profile: str, own_profiles: Path, models: Path, where: str, has_card: bool
+    spec: JobSpec,
+    default_profile: str,
+    own_profiles: Path,
+    models: Path,
+    where: str,
+    has_card: bool,
+    variant: str | None = None,
 ) -> Choice | None:
     """Return what serves a job, None for a kind that no model is known for: it needs none.
 
     `models` is the workspace's folder, `where` the job's file in messages. `has_card` says whether there is
-    anything faster than a processor.
+    anything faster than a processor. `variant` is what Capability.variant says of the job.
 
     Raises:
         BadSpec: the job names an unknown model, one of another kind, a miniature outside their profile, or a larger
@@ -164,6 +178,8 @@ def choose(
     if serving is None and spec.model is None:
         raise ConfigError(f"the profile `{name}` names no model for {spec.kind}")
     usual = serving.on_cpu if serving and serving.on_cpu and not has_card else serving.model if serving else None
+    if serving and variant in serving.variants:
+        usual = serving.variants[variant]
     chosen = spec.model or usual
     assert chosen
     entry = every.get(chosen)
@@ -171,7 +187,7 @@ def choose(
         own = f"; or put its file into models/{SINGLES[spec.kind]}/" if spec.kind in SINGLES else ""
         hint = did_you_mean(chosen, fitting) or f"; known for {spec.kind}: {', '.join(fitting) or 'none'}{own}"
         raise BadSpec([Problem(where, None, "model", f"no model `{chosen}` for {spec.kind}{hint}")])
-    served = {other for row in table.values() for other in (row.model, row.on_cpu)}
+    served = {other for row in table.values() for other in row.models}
     if entry.is_miniature and chosen not in served:
         message = f"`{chosen}` draws coloured shapes only and is never mixed with real work; use `profile: miniature`"
         raise BadSpec([Problem(where, None, "model", message)])
