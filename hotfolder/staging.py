@@ -24,6 +24,8 @@ from hotfolder.spec import JobSpec
 
 FILES_OF_ONE = 16
 """Numbers for the files of one picture: itself, its .job.yaml and what else lies beside it."""
+MAX_HISTORY = 20
+"""Jobs that a picture names besides its own."""
 
 
 def stage(
@@ -120,7 +122,15 @@ def _facts(
         version=__version__,
         miniature=bool(entry and entry.is_miniature),
         source=source,
+        history=_history(found),
     )
+
+
+def _history(found: read.Found) -> tuple[dict[str, Any], ...]:
+    """Return the jobs that made the input, and those that made what that was made from; they stand in it."""
+    before = found.record.get("history")
+    jobs = (*(before if isinstance(before, list) else ()), found.job)
+    return tuple(job for job in jobs if isinstance(job, dict))[-MAX_HISTORY:]
 
 
 def _model_hash(entry: entries.ModelEntry, models: Path) -> str | None:
@@ -155,7 +165,11 @@ def single_job(order: Order, result: Result) -> JobSpec:
             update |= {"width": result.image.width, "height": result.image.height}
     if order.image:
         update |= {"image": order.image_name, "image_sha256": order.image_sha256}
-    update |= {key: given.name for key, given in order.pictures.items()} | result.job
+    named = {key: given.name for key, given in order.pictures.items()}
+    if any(key.isdigit() for key in named):  # places in a list
+        places = range(len(order.spec.options["pictures"]))
+        named = {"pictures": [named.get(str(place), "") for place in places]}
+    update |= named | result.job
     own = {key: value for key, value in update.items() if key not in JobSpec.model_fields}
     common = {key: value for key, value in update.items() if key not in own}
     return order.spec.model_copy(update={**common, "options": {**order.spec.options, **own}})

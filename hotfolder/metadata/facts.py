@@ -39,6 +39,7 @@ class Facts:
     """All that is written into one picture; None where a fact does not apply.
 
     `job` is the resolved job exactly as in .job.yaml. `source_type` is a term of IPTC's digital source types.
+    `history` has the jobs of the pictures that this one was made from, the first one first, as far as they are ours.
     `created_at` is ISO-8601 with an offset. `rating` counts stars, 0 to 5. `width` and `height` are pixels.
     """
 
@@ -67,6 +68,7 @@ class Facts:
     title: str | None = None
     miniature: bool = False
     source: Source | None = None
+    history: tuple[dict[str, Any], ...] = ()
     version: str = field(default=__version__)
 
     @property

@@ -18,7 +18,7 @@ _SPILLED = "too large to embed; it is in the .job.yaml beside the picture"
 def build(facts: Facts, limit: int) -> str:
     """Return the JSON, at most `limit` bytes in UTF-8; what is too large is replaced by a word of where it is.
 
-    First the source's parameters go, then the job, then prompts and tags.
+    First the source's parameters and the history go, then the job, then prompts and tags.
     """
     content = {key: value for key, value in asdict(facts).items() if value not in (None, (), "")}
     for key in _LONG:
@@ -29,7 +29,11 @@ def build(facts: Facts, limit: int) -> str:
         if facts.is_generated and facts.source.parameters:
             content["source"]["parameters"] = facts.source.parameters
     text = _dump(content)
-    for spill in ({"source"}, {"job"}, {"prompt", "negative_prompt", "template", "caption", "tags", "loras", "title"}):
+    for spill in (
+        {"source", "history"},
+        {"job"},
+        {"prompt", "negative_prompt", "template", "caption", "tags", "loras", "title"},
+    ):
         if len(text.encode()) <= limit:
             break
         for key in spill & content.keys():
