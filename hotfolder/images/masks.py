@@ -79,13 +79,14 @@ def grown(mask: Image.Image, by_px: int) -> Image.Image:
     if not by_px or not box:
         return mask
     area = _around(box, by_px, mask.size)
-    pixels = np.array(mask.crop(area))
     slanted = round(by_px * (1 - 0.5**0.5))  # of a regular octagon: sides and slants are equally long
+    pixels = np.pad(np.asarray(mask.crop(area)), slanted, "edge")  # what touches the picture's edge goes on behind it
     straight = by_px - 2 * slanted
     for step, reach in (((0, 1), straight), ((1, 0), straight), ((1, 1), slanted), ((1, -1), slanted)):
         _spread(pixels, step, reach)
+    height, width = pixels.shape
     result = Image.new("L", mask.size)
-    result.paste(Image.fromarray(pixels), area)
+    result.paste(Image.fromarray(pixels[slanted : height - slanted, slanted : width - slanted]), area)
     return result
 
 

@@ -25,7 +25,7 @@ MAX_ASPECT = 5 / 3
 MAX_SHIFT = 16.0
 """Most that a colour is moved to meet its surroundings, in steps of 255."""
 
-REACH = 1 / 12
+REACH = 1 / 5
 """How far into the hole colours are moved: a part of the longer edge that is worked on."""
 
 BAND_PIXELS = 1 << 22
@@ -92,10 +92,11 @@ def repaint(
     wide, high = box[2] - box[0], box[3] - box[1]
     if enlarge:
         made = enlarge(made, (wide, high))
+    made = made.resize((wide, made.height), Image.Resampling.LANCZOS)
     rows = max(1, BAND_PIXELS // wide)
     for top in range(0, high, rows):
         bottom = min(top + rows, high)
-        source = (0.0, top * made.height / high, float(made.width), bottom * made.height / high)
+        source = (0.0, top * made.height / high, float(wide), bottom * made.height / high)
         band = made.resize((wide, bottom - top), Image.Resampling.LANCZOS, source)
         place = (box[0], box[1] + top, box[2], box[1] + bottom)
         if canvas.mode == "RGBA":
@@ -128,10 +129,10 @@ def _shown(canvas: Image.Image, box: Box, size: tuple[int, int], bare: Image.Ima
     """Return a part of a picture at another size, RGB, on white; next to what is bare its colours do not get dark."""
     if canvas.mode == "RGBA":
         return on_white(canvas.crop(box).resize(size, Image.Resampling.LANCZOS)).convert("RGB")
-    small = canvas.resize(size, Image.Resampling.LANCZOS, box).convert("RGB")
     if bare is None:
-        return small
-    there = bare.resize(size, Image.Resampling.LANCZOS, box).point([255 - grey for grey in range(256)])
+        return canvas.resize(size, Image.Resampling.LANCZOS, box).convert("RGB")
+    small = canvas.resize(size, Image.Resampling.BILINEAR, box).convert("RGB")  # Lanczos rings at edges to nothing
+    there = bare.resize(size, Image.Resampling.BILINEAR, box).point([255 - grey for grey in range(256)])
     return Image.merge("RGBa", (*small.split(), there)).convert("RGBA").convert("RGB")
 
 
