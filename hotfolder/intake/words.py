@@ -34,8 +34,6 @@ KEY_ALIASES = {
 
 LATER_KINDS = {
     "edit": ("kontext", "instruct", "img_edit", "image_edit"),
-    "inpaint": ("fill", "inpainting"),
-    "outpaint": ("uncrop", "outpainting", "extend"),
     "detect": ("detr", "owl", "owlv2", "detection"),
     "mask": ("auto_mask", "clipseg", "segment"),
     "cutout": ("rembg", "birefnet", "remove_background", "cut_out"),

@@ -1,5 +1,6 @@
 """Has a filler paint what a mask says, in a picture of any size. Imports no torch."""
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,20 @@ class Filler:
     loras: Sequence[Lora]
     enlarge: patches.Resize | None = None
     max_edge_px: int | None = None
+
+    @classmethod
+    def of(cls, context: Any) -> "Filler":
+        """Return the filler of a job, by its context (capabilities.Context)."""
+
+        def enlarge(made: Image.Image, size: tuple[int, int]) -> Image.Image:
+            from hotfolder.images import networks
+
+            if size[0] <= made.width and size[1] <= made.height:
+                return made
+            return context.ask("upscale", lambda network: networks.enlarge(made, network.enlarge, context.progress))
+
+        ask = functools.partial(context.pool.attempt, context.model)
+        return cls(ask, context.spec, context.loras, enlarge if "upscale" in context.helpers else None)
 
     def paint(
         self,
@@ -64,6 +79,11 @@ class Filler:
 
         patches.repaint(canvas, change, part, size, make, self.enlarge, bare)
         return facts
+
+
+def upscaling(spec: JobSpec) -> tuple[str, ...]:
+    """Return the kind whose model is asked too where the job names a network as its `upscaler`."""
+    return ("upscale",) if spec.upscaler and spec.upscaler.lower() != "lanczos" else ()
 
 
 def check_sampler(spec: JobSpec) -> None:
