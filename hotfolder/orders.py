@@ -33,9 +33,7 @@ def order(workspace: Workspace, catalog: Catalog, job: dict[str, Any], machine: 
     capability = CAPABILITIES[spec.kind]
     kinds = capability.helpers(spec, capability.Options(**spec.options))
     placement = _serve(workspace, spec, job["name"], machine)[1] if job["model"] else None
-    helpers = {
-        kind: _serve(workspace, JobSpec(kind=kind, profile=spec.profile), job["name"], machine) for kind in kinds
-    }
+    helpers = {kind: _serve(workspace, spec.helper(kind), job["name"], machine) for kind in kinds}
     source = workspace.absolute(job["source_path"]) if job["source_path"] else None
     name, sha256 = _called(catalog, job, job["source_path"], source) if source else (None, None)
     return {

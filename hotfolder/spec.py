@@ -125,6 +125,10 @@ class JobSpec(Strict):
     on_keep: dict[str, Any] | None = Field(default=None, description="a job to run on pictures that are moved to keep/")
     options: dict[str, Any] = Field(default_factory=dict, description="the kind's own keys, validated by it")
 
+    def helper(self, kind: str) -> "JobSpec":
+        """Return a job that stands for the help of another kind's model: the profile's, or the `upscaler` named."""
+        return JobSpec(kind=kind, profile=self.profile, model=self.upscaler if kind == "upscale" else None)
+
 
 class IntakeKeys(Strict):
     """Keys of a folder.yaml that say how files are taken; they never reach a job. Durations in seconds."""

@@ -65,7 +65,7 @@ class Completer:
         spec = choice.filled(spec).model_copy(update={"profile": choice.profile, "model": choice.entry.name})
         self.refuse_what_cannot_run(choice, spec)
         for kind in capability.helpers(spec, capability.Options(**spec.options)):
-            helped = JobSpec(kind=kind, profile=choice.profile)
+            helped = spec.helper(kind)
             helper = self.choose(helped, where)
             assert helper
             self.refuse_what_cannot_run(helper, helped)

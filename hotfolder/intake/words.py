@@ -33,13 +33,6 @@ KEY_ALIASES = {
 """Key of diffusers, A1111/Forge or ComfyUI -> ours."""
 
 LATER_KINDS = {
-    "edit": ("kontext", "instruct", "img_edit", "image_edit"),
-    "detect": ("detr", "owl", "owlv2", "detection"),
-    "mask": ("auto_mask", "clipseg", "segment"),
-    "cutout": ("rembg", "birefnet", "remove_background", "cut_out"),
-    "expand": ("expand_prompt", "magic_prompt"),
-    "rerun": ("again", "redo"),
-    "vary": ("variation", "variations"),
 }
 """Kind -> its other names, until a capability of that kind exists."""
 
@@ -48,14 +41,13 @@ LATER_KEYS = {
     "style": {"generate"},
     "face": {"generate"},
     "upscaler": {"generate"},
-    "matrix": {"generate", "upscale"},
     "on_keep": {"generate", "upscale"},
 }
 """Common key -> the kinds that will understand it; it counts where the capability does not list it in `uses`."""
 
 UNIVERSAL = frozenset(
     ("kind", "model", "profile", "image_sha256", "format", "quality")
-    + ("name", "keep_exif", "priority", "tags", "note")
+    + ("name", "keep_exif", "priority", "tags", "note", "matrix")
 )
 """Common keys that mean something to every kind, but for those that a kind ignores."""
 

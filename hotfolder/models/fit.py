@@ -51,6 +51,9 @@ WINDOWS_BYTES = 500_000_000
 SYSTEM_BYTES = 4_000_000_000
 """Main memory left to the system and to hotfolder itself."""
 
+PAINTING = {"generate", "edit", "inpaint", "outpaint"}
+"""The kinds whose models paint whole pictures."""
+
 SHOWN: Mapping[Precision, str] = {"bf16": "bf16", "fp16": "fp16", "fp32": "fp32", "nf4": "NF4"}
 
 
@@ -186,7 +189,7 @@ def _small(entry: ModelEntry, wish: Wish, machine: Machine, pixels: int) -> Plac
         text_precision=precision,
         tile_vae=tiled,
         budget_bytes=usable_bytes(machine),
-        headroom_bytes=headroom_bytes(pixels, tiled) if "generate" in entry.kinds else WORK_BYTES,
+        headroom_bytes=headroom_bytes(pixels, tiled) if PAINTING & set(entry.kinds) else WORK_BYTES,
     )
 
 
