@@ -50,7 +50,7 @@ class Completer:
         if "image" in capability.needs and not (path or handed.has_picture):
             raise NotYet("needs a picture: name one with `image:`")
         if "prompt" in capability.needs and not spec.prompt:
-            beside = f"put it into {stem(where)}.prompt.txt beside it" if path and is_picture(where) else None
+            beside = f"put it into {stem(where)}.prompt.txt beside it" if is_picture(where) else None
             raise NotYet(f"needs a prompt: {beside or f'write `prompt:` into {where}'}")
         size = self._size_of(path, where) if path else None
         capability.check(spec, capability.Options(**spec.options), size)

@@ -75,12 +75,6 @@ def test_none_is_the_plain_picture(make: Callable[[str, str], list[Path]], plain
     assert away(make("none", f"{JOB}variation: 0\n")[0], plain) == 0
 
 
-def test_seeds_of_variants(painter: Living, make: Callable[[str, str], list[Path]]) -> None:
-    paths = make("several", f"{JOB}variation: 0.1\nvariation_seed: 20\nvariants: 3\n")
-    jobs = [read.read(path).job or {} for path in paths]
-    assert [(job["seed"], job["variation_seed"]) for job in jobs] == [(5, 20), (5, 21), (5, 22)]
-
-
 def test_a_picture_begun_from_another(painter: Living) -> None:
     for name, keys in (("begun", ""), ("moved", "variation: 0.1\nvariation_seed: 9\n")):
         painter.drop(f"generate/{name}.png.yaml", f"{JOB}strength: 0.8\n{keys}")
@@ -102,27 +96,6 @@ def test_another_tools_seed_is_kept_too(painter: Living) -> None:
     assert [(row["seed"], row["width"]) for row in painter.images("theirs")] == [("42", 96)] * 2
     note = json.loads(painter.job("theirs")["spec"])["note"]
     assert "a seed makes another picture here than in ComfyUI" in note
-
-
-REFUSED = {
-    "nothing": (picture(), "", "nothing.png does not say how it was made"),
-    "seedless": ("x\nSteps: 2, Sampler: Euler, Size: 32x32, Model: sdxl", "", "does not say which seed it was made"),
-    "none": (others.A1111, "variation: 0\n", "line 1, `variation`: `variation: 0` would change nothing"),
-    "much": (others.A1111, "variation: 1.5\n", "`variation`"),
-    "seeded": (others.A1111, "seed: 3\n", "`seed` means nothing to `vary`"),
-}
-
-
-@pytest.mark.parametrize("name", list(REFUSED))
-def test_what_is_refused(painter: Living, name: str) -> None:
-    content, keys, error = REFUSED[name]
-    if keys:
-        painter.drop(f"vary/{name}.png.yaml", keys)
-    if isinstance(content, bytes):
-        painter.drop(f"vary/{name}.png", content)
-    else:
-        drop_made(painter, f"vary/{name}.png", lambda path: others.png(path, parameters=content))
-    assert error in str(painter.job(name, "failed")["error"])
 
 
 def test_what_was_not_generated_is_refused(painter: Living) -> None:
