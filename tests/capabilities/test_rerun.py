@@ -20,7 +20,10 @@ OTHERS = {
     "swarmui": others.swarmui,
     "fooocus": others.fooocus,
 }
-OWN = "prompt: 'a \\{red\\} fox'\nseed: 42\nsteps: 2\nsize: 48x32\nsampler: dpmpp_2m\ntags: [one]\nnote: for May\nname: May\n"
+OWN = (
+    "prompt: 'a \\{red\\} fox'\nseed: 42\nsteps: 2\nsize: 48x32\nsampler: dpmpp_2m\n"
+    "tags: [one]\nnote: for May\nname: May\n"
+)
 
 
 def drop_made(painter: Living, place: str, make: Callable[[Path], Path]) -> None:
