@@ -15,6 +15,8 @@ import yaml
 from hotfolder import cli, miniatures
 from hotfolder import workspace as places
 from hotfolder.capabilities import CAPABILITIES
+from hotfolder.capabilities.base import Recipe
+from hotfolder.catalog import store
 from tests.service.living import ROOT, Living, picture
 
 COMMANDS = (
@@ -321,7 +323,14 @@ def test_demo_makes_a_picture_of_each_kind(tmp_path: Path) -> None:
         timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    kinds = {path.parent.parent.name for path in (tmp_path / "show" / "outbox").rglob("*.png")}
-    assert kinds == set(CAPABILITIES)
+    with store.reading(tmp_path / "show" / "catalog.db") as catalog:
+        done_kinds = {row["kind"] for row in catalog.rows("select kind from jobs where state='done'")}
+        assert catalog.rows("select * from jobs where state!='done'") == []
+        steps = catalog.rows("select kind from jobs where name like 'chain%' order by id")
+    unfolded = {kind for kind in CAPABILITIES if issubclass(CAPABILITIES[kind], Recipe)}
+    assert done_kinds == set(CAPABILITIES) - unfolded
+    assert [row["kind"] for row in steps] == ["generate", "mask", "inpaint"]
+    folders = {path.parent.parent.name for path in (tmp_path / "show" / "outbox").rglob("*.png")}
+    assert folders >= unfolded
     assert f"{tmp_path}/show" in done.stdout and "browse" in done.stdout
     assert "failed" not in done.stdout and "waits" not in done.stdout
