@@ -44,7 +44,7 @@ def begin(pipeline: Any, given: dict[str, Any], seed: int, towards: int, how_far
 
         def mixed(sample: Tensor, timestep: Tensor, noise: Tensor) -> Tensor:
             other = torch.randn(noise.shape, generator=_generator(towards), dtype=noise.dtype)
-            return mix(sample, timestep, between(noise, other.to(noise.device), how_far))  # type: ignore[no-any-return]
+            return mix(sample, timestep, between(noise, other.to(noise.device), how_far))
 
         pipeline.scheduler.scale_noise = mixed
         return

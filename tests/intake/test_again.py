@@ -2,13 +2,14 @@
 
 import json
 import random
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hotfolder import machine
+from hotfolder.errors import RejectedInput
+from hotfolder.intake import checking
 from hotfolder.intake.admit import Admitter
 from hotfolder.intake.pairing import pair
 from hotfolder.intake.parts import Draft
@@ -190,8 +191,29 @@ def test_variations_plan_one_seed_and_several_others(bench: Bench) -> None:
     assert len({one.variation_seed for one in free}) == 4
 
 
-def test_reading_pictures_imports_no_torch() -> None:
-    import subprocess
+def checked(bench: Bench, name: str) -> str:
+    return checking.check(bench.workspace, bench.inbox / name, machine.facts)
 
-    code = "import sys, hotfolder.intake.again; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+def test_check_says_what_would_be_made(bench: Bench) -> None:
+    others.png(bench.inbox / "rerun/a.png", parameters=others.A1111.replace("96x64", "64x48"))
+    bench.put("rerun/a.png.yaml", "steps: 8\n")
+    said = checked(bench, "rerun/a.png")
+    assert said.startswith("# a.png\nkind: generate\nprompt: a fox in the snow\nwidth: 64\nheight: 48\nsteps: 3\n")
+    assert "note: 'rerun of a.png, seed 42; " in said
+    assert "steps: 8\n" in checked(bench, "rerun/a.png.yaml")
+    bench.put("vary/b.png", others.png(bench.root / "b.png", parameters=others.A1111).read_bytes())
+    said = checked(bench, "vary/b.png")
+    assert "seed: 42\nvariants: 4\n" in said and "variation: 0.2\n" in said
+    bench.put("rerun/c.png")
+    with pytest.raises(RejectedInput, match=r"c\.png does not say how it was made"):
+        checked(bench, "rerun/c.png")
+
+
+def test_check_of_other_pictures(bench: Bench) -> None:
+    bench.put("upscale/a.png")
+    bench.put("upscale/a.png.yaml", "factor: 2\n")
+    assert checked(bench, "upscale/a.png.yaml") == "# a.png.yaml\nkind: upscale\nfactor: 2.0\n"
+    bench.put("generate/a.png")
+    said = checked(bench, "generate/a.png")
+    assert said == "# a.png\n# as things are: needs a prompt: put it into a.prompt.txt beside it\nkind: generate\n"
