@@ -15,10 +15,13 @@ import sys
 import time
 import traceback
 from collections import deque
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
+
+from PIL import Image
 
 from hotfolder import atomic, images
 from hotfolder.atomic import crash_point
@@ -127,7 +130,7 @@ def run(order: Order, pool: ModelPool, models: Path, savers: ThreadPoolExecutor,
         pool=bound,
         progress=progress,
         image=picture.image if picture else None,
-        pictures={key: _open(order, path, name).image for key, (path, name) in order.pictures.items()},
+        pictures=_Pictures(order),
         helpers={kind: Helper(order.helpers[kind].model, bound) for kind, bound in helpers.items()},
         caption=_caption(order.image, found) if order.image else None,
         loras=chosen,
@@ -175,6 +178,23 @@ def _open(order: Order, path: Path, name: str | None) -> images.Picture:
         if path.is_relative_to(order.out.parents[1]):
             raise RejectedInput(VANISHED) from None
         raise NotYet(f"waits for the picture {name}, which is not where it was") from None
+
+
+class _Pictures(Mapping[str, Image.Image]):
+    """The further pictures of a job, each decoded when it is asked for: four hundred at once would fill memory."""
+
+    def __init__(self, order: Order) -> None:
+        self._order = order
+
+    def __getitem__(self, key: str) -> Image.Image:
+        path, name = self._order.pictures[key]
+        return _open(self._order, path, name).image
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._order.pictures)
+
+    def __len__(self) -> int:
+        return len(self._order.pictures)
 
 
 def _loras(order: Order, models: Path) -> tuple[loras.Lora, ...]:

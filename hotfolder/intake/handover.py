@@ -12,6 +12,9 @@ from hotfolder.intake import chains, prompts
 from hotfolder.spec import JobSpec
 from hotfolder.workspace import Workspace
 
+MAX_REASON = 200
+"""Characters of the reason for a picture that is not there."""
+
 
 class Broken(JobError):
     """A step before this one did not end well; `ends_as` is what this one ends as, too."""
@@ -23,11 +26,13 @@ class Broken(JobError):
 
 @dataclass(frozen=True)
 class Given:
-    """`image` and the `pictures` by key are files; `prompt` is text as it was found, without any choices in it."""
+    """`image` and the `pictures` by key are files; `prompt` is text as it was found, without any choices in it.
+    `failed` is why a picture by key is not there."""
 
     image: Path | None = None
     pictures: dict[str, Path] = field(default_factory=dict)
     prompt: str | None = None
+    failed: dict[str, str] = field(default_factory=dict)
 
 
 def given(workspace: Workspace, catalog: Reader, job: dict[str, Any]) -> Given:
@@ -46,7 +51,12 @@ def given(workspace: Workspace, catalog: Reader, job: dict[str, Any]) -> Given:
     if any(row["state"] not in queue.ENDED for row in before):
         raise NotYet("waits for the pictures it is made of")
     made = {str(place): _made(workspace, catalog, row) for place, row in enumerate(before) if row["state"] == "done"}
-    return Given(pictures={place: path for place, path in made.items() if path})
+    failed = {
+        str(place): (row["error"] or "").partition("\n")[0][:MAX_REASON] or row["state"]
+        for place, row in enumerate(before)
+        if row["state"] != "done"
+    }
+    return Given(pictures={place: path for place, path in made.items() if path}, failed=failed)
 
 
 def _of_step(workspace: Workspace, catalog: Reader, job: dict[str, Any], before: dict[str, Any]) -> Given:

@@ -160,6 +160,9 @@ class Taking:
                 gone = names.display(self.workspace.relative(path))
                 raise NotYet(f"waits for the picture `{gone}`, which is not there")
         pictures = {**self._further_pictures(job, draft.spec), **given.pictures}
+        if given.failed:
+            options = {**draft.spec.options, "failed": given.failed}
+            draft = replace(draft, spec=draft.spec.model_copy(update={"options": options}))
         mask = self.workspace.relative(given.pictures["mask"]) if "mask" in given.pictures else None
         handed = Handed(given.prompt, mask, has_picture=given.image is not None)
         draft = replace(draft, source=given.image, pictures=pictures)

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hotfolder.capabilities import CAPABILITIES
-from hotfolder.errors import NotYet
-from hotfolder.intake import again, chains
+from hotfolder.errors import BadSpec, NotYet
+from hotfolder.intake import again, chains, matrix
 from hotfolder.intake.completing import Completer
 from hotfolder.intake.parts import Part
 from hotfolder.spec import JobSpec
@@ -20,7 +20,7 @@ def needs_picture(spec: JobSpec) -> bool:
     """Say whether a written job cannot begin without a picture, and names none."""
     if spec.kind == "pipeline":
         return chains.needs_picture(spec)
-    return "image" in CAPABILITIES[spec.kind].needs and not spec.image
+    return "image" in CAPABILITIES[spec.kind].needs and not (spec.image or matrix.names_pictures(spec))
 
 
 def unfold(spec: JobSpec, layers: Sequence[Document], picture: Path | None, completer: Completer) -> tuple[Part, ...]:
@@ -36,8 +36,14 @@ def unfold(spec: JobSpec, layers: Sequence[Document], picture: Path | None, comp
         NotYet: something it needs is missing now and may come.
         JobError: it can never run; a BadSpec names the line and the key.
     """
+    if spec.matrix is not None:
+        return matrix.parts(spec, layers)
     if spec.kind == "pipeline":
-        return chains.parts(spec, layers, picture)
+        steps = chains.parts(spec, layers, picture)
+        if nested := [step for step in steps if step.spec.matrix is not None]:
+            message = f"{nested[0].label}, cannot have a `matrix`"
+            raise BadSpec([nested[0].layers[-1].problem(("matrix",), message)])
+        return steps
     if spec.kind in again.RECIPES:
         if picture is None:
             raise NotYet("needs a picture: name one with `image:`")
