@@ -8,14 +8,13 @@ from pydantic import ValidationError
 
 from hotfolder import images, names, yamlfile
 from hotfolder.errors import JobError, NotYet
-from hotfolder.intake import prompts
 from hotfolder.intake.completing import Completer
 from hotfolder.metadata.foreign import MAX_LORAS, decimal
 from hotfolder.metadata.text import cut
 from hotfolder.models import entries, loras, samplers
 from hotfolder.models.profile import Choice
 from hotfolder.sentences import shown
-from hotfolder.spec import JobSpec, LoraUse
+from hotfolder.spec import JobSpec, LoraUse, literal
 from hotfolder.yamlfile import Document
 
 MAX_CHARACTERS = 16_384
@@ -127,10 +126,10 @@ def _texts(said: dict[str, Any], spec: JobSpec, choice: Choice, is_same: bool, t
 def _written(text: str, told: list[str]) -> str:
     """Return a text as a job may hold it, meant as it stands: nothing in it is a choice or a wildcard."""
     text = yamlfile.CONTROL.sub("", text)
-    if len(literal := prompts.literal(text)) <= MAX_CHARACTERS:
-        return literal
+    if len(meant := literal(text)) <= MAX_CHARACTERS:
+        return meant
     told.append(f"a text of {len(text):,} characters was cut")
-    return prompts.literal(cut(text, MAX_CHARACTERS // 2))
+    return literal(cut(text, MAX_CHARACTERS // 2))
 
 
 def _sampler(said: dict[str, Any], told: list[str]) -> str | None:
