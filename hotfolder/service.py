@@ -151,7 +151,7 @@ class Service:
         if self._pausing.in_trouble or not self._stranded:
             return
         pick_up_stranded(self.workspace, self.catalog, self.running["id"] if self.running else None)
-        self._stranded = False
+        self._stranded, self._look_at = False, 0.0  # what comes after these is among what waits
 
     # -- from the inbox to the queue ----------------------------------------------------------------------------
 

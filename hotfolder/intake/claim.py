@@ -17,7 +17,7 @@ from typing import Any
 
 from hotfolder import atomic, names
 from hotfolder.atomic import crash_point
-from hotfolder.catalog import queue
+from hotfolder.catalog import chains, queue
 from hotfolder.catalog.queue import NewJob
 from hotfolder.catalog.store import Catalog, storable
 from hotfolder.intake import stability
@@ -137,17 +137,22 @@ def _put(workspace: Workspace, catalog: Catalog, one: Claim, hashes: list[str]) 
         for file, digest in zip(one.files, hashes, strict=True)
     ]
     inputs = {file["role"]: file["sha256"] for file in files}
-    jobs: list[NewJob] = []
+    jobs = [new_job(workspace, draft, one) for draft in one.admission.drafts]
+    members = [inputs.get(draft.member or "") for draft in one.admission.drafts]
     earlier: list[str | None] = []
-    for draft in one.admission.drafts:
-        job = new_job(workspace, draft, one)
+    for job, sha256 in zip(jobs, members, strict=True):
         # a step of a chain was done where those before it were: what it works on is what they made then
         known = {earlier[place] for place in job.after}
-        found = None
-        if job.state == "queued" or (job.after and None not in known and len(known) == 1):
-            found = _done_before(catalog, job, inputs.get(draft.member or ""), next(iter(known), None))
-        earlier.append(found)
-        jobs.append(replace(job, state="done", wait_reason=None) if found else job)
+        can_be = job.state == "queued" or (len(known) == 1 and None not in known)
+        earlier.append(_done_before(catalog, job, sha256, next(iter(known), None)) if can_be else None)
+    needed: set[int] = set()
+    for place, job in reversed(list(enumerate(jobs))):
+        if (drop := earlier[place]) and place in needed and not _is_there(workspace, catalog, job, drop):
+            earlier[place] = None
+        if earlier[place] is None:
+            needed |= set(job.after)
+        else:
+            jobs[place] = replace(job, state="done", wait_reason=None)
     queue.put_drop(catalog, one.drop, one.admission.hot_folder, one.admission.name, "claimed", files, jobs)
     for drop in {*filter(None, earlier), *_moved_back(workspace, catalog, one)}:
         catalog.rows("update drops set superseded_by=? where id=?", one.drop, drop)
@@ -182,6 +187,14 @@ def _done_before(catalog: Catalog, job: NewJob, input_sha256: str | None, drop: 
         if input_sha256 is None or input_sha256 in before:
             return str(row["id"])
     return None
+
+
+def _is_there(workspace: Workspace, catalog: Catalog, job: NewJob, drop: str) -> bool:
+    """Say whether what a job made in an earlier drop still lies in outbox, for the next step to work on."""
+    done = catalog.row(
+        "select * from jobs where drop_id=? and state='done' and spec=? and name=?", drop, job.spec, job.name
+    )
+    return done is not None and all(workspace.absolute(path).is_file() for path in chains.made(catalog, done))
 
 
 def new_job(workspace: Workspace, draft: Draft, one: Claim | None) -> NewJob:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from hotfolder import rebuild, verify
-from tests.service.living import Living, hotfolder, living, picture
+from tests.service.living import Living, hotfolder, living, picture, poll
 
 FACTORS = (2, 3, 0.5)
 STEPS = [f"- {{kind: upscale, model: lanczos, factor: {factor}}}" for factor in FACTORS]
@@ -36,9 +36,11 @@ def test_killed_after_every_step_it_goes_on_with_the_next(place: Living) -> None
     drop(place, "photo", *STEPS)
     for name in NAMES:
         place.start()
-        place.job(name, "done", "publishing")
+        poll(lambda name=name: place.rows("select 1 from jobs where name=? and state='done'", name), f"step {name}")
         place.end(signal.SIGKILL)
     assert place.once().returncode == 0
+    done = place.rows("select distinct job_id from outputs where published")
+    assert len(done) == len(place.rows("select 1 from jobs where state='done'")) == 3
     rows = place.rows("select * from images order by created_at, path")
     assert [(row["width"], row["height"]) for row in rows] == SIZES
     paths = [row["path"] for row in rows]
@@ -81,6 +83,24 @@ def test_a_failed_step_fails_the_chain_and_a_mended_one_goes_on_from_it(resting:
     assert (third["width"], third["parent_path"]) == (768, resting.workspace.relative(second))
     assert not list(failed.iterdir())
     assert verify.verify(resting.workspace) == []
+
+
+def test_a_step_whose_picture_was_deleted_is_done_again(resting: Living) -> None:
+    drop(resting, "gone", STEPS[0], STEPS[1], f"{VAST}  # again", VAST)
+    assert resting.once().returncode == 1
+    first, second, third = made(resting, "gone")
+    third.unlink()
+    text = resting.root / "failed" / "pipeline" / "gone.png.yaml"
+    text.write_text(text.read_text().replace(f"\n{VAST}\n", f"\n{STEPS[2]}\n"))
+    for name in ("gone.png.yaml", "gone.png"):
+        text.with_name(name).rename(resting.workspace.inbox / "pipeline" / name)
+    assert resting.once().returncode == 0
+    assert [path.name for path in made(resting, "gone")] == [
+        first.name,
+        second.name,
+        "gone.3-upscale-2.png",
+        "gone.png",
+    ]
 
 
 def test_cancelling_a_step_cancels_what_is_not_done_of_its_chain(place: Living) -> None:
