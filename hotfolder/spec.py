@@ -4,6 +4,7 @@ A capability declares its own further keys as a subclass of `Options`. Reading Y
 presets, aliases and hints, is `hotfolder.intake.language`.
 """
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -151,3 +152,8 @@ class Planned(Strict):
     seed: Seed
     seed_locked: bool = Field(description="the user gave the seed")
     variation_seed: Seed | None = Field(default=None, description="the seed whose noise its own is moved towards")
+
+
+def literal(text: str) -> str:
+    """Return the prompt that expands to `text` itself, whatever braces and underscores it has."""
+    return re.sub(r"([{}|]|__)", r"\\\1", text) if "{" in text or "__" in text else text

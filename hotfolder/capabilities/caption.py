@@ -4,17 +4,17 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
+from PIL import Image
 from pydantic import Field
 
 from hotfolder.capabilities.base import Capability, Context, Result
-from hotfolder.errors import Unsupported
 from hotfolder.spec import JobSpec, Options, Planned
 
 
 class CaptionOptions(Options):
     """What only caption knows. `max_tokens` counts words or parts of them."""
 
-    mode: Annotated[Literal["fast", "deep"], Field(description="`fast` looks once; `deep` is for a larger model")] = (
+    mode: Annotated[Literal["fast", "deep"], Field(description="`fast` looks once; `deep` asks a larger model")] = (
         "fast"
     )
     existing: Annotated[
@@ -27,6 +27,7 @@ class CaptionOptions(Options):
         ]
         | None
     ) = None
+    objects: Annotated[bool, Field(description="what a detector finds becomes tags: keywords in the picture")] = False
     max_tokens: Annotated[int, Field(ge=1, le=200, description="where a caption ends at the latest")] = 40
 
 
@@ -42,9 +43,12 @@ class Caption(Capability):
     Options = CaptionOptions
 
     @classmethod
-    def check(cls, spec: JobSpec, options: Any, image_size: tuple[int, int] | None) -> None:
-        if options.mode == "deep":
-            raise Unsupported("`mode: deep` comes later; this version of hotfolder captions with `mode: fast`")
+    def variant(cls, spec: JobSpec, options: Any) -> str | None:
+        return "deep" if options.mode == "deep" else None
+
+    @classmethod
+    def helpers(cls, spec: JobSpec, options: Any) -> tuple[str, ...]:
+        return ("detect",) if options.objects else ()
 
     def run(self, context: Context) -> Iterator[Result]:
         """Caption the picture; the job's prompt is how the caption begins.
@@ -53,8 +57,9 @@ class Caption(Capability):
         """
         assert context.image
         image, options, own = context.image, context.options, context.caption
+        found = context.ask("detect", lambda family: _labels(family, image)) if options.objects else ()
         for planned in context.planned:
-            facts: dict[str, Any] = {}
+            facts: dict[str, Any] = {"tags": found} if found else {}
 
             def say(family: Any, planned: Planned = planned) -> str:
                 return str(family.caption(image, planned.prompt, options.max_tokens))
@@ -72,6 +77,13 @@ class Caption(Capability):
             if trigger and caption.split(",")[0] != trigger:
                 caption = f"{trigger}, {caption}"
             yield Result(None, planned, {**facts, "caption": caption}, {".txt": caption})
+
+
+def _labels(family: Any, image: Image.Image) -> tuple[str, ...]:
+    """Return what a detector is sure to have found, each word once, the surest first."""
+    guesses = family.detect(image, [])
+    sure = [label for label, score, _ in guesses if score >= family.entry.defaults.threshold]
+    return tuple(dict.fromkeys(sure))
 
 
 def _says(text: str, words: str) -> bool:

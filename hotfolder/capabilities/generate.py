@@ -4,11 +4,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from PIL import Image
+from pydantic import Field
 
 from hotfolder.capabilities.base import Capability, Context, Result
 from hotfolder.errors import BadSpec, Problem
-from hotfolder.models import samplers
+from hotfolder.models import rewriting, samplers
 from hotfolder.spec import JobSpec, Planned, Variation
+
+
+class GenerateOptions(Variation):
+    """What only generate knows, besides the noise of `vary`."""
+
+    expand: bool = Field(default=False, description="a language model makes the prompt longer first")
 
 
 class Generate(Capability):
@@ -20,7 +27,7 @@ class Generate(Capability):
     needs = frozenset({"prompt"})
     source_type = "trainedAlgorithmicMedia"
 
-    Options = Variation
+    Options = GenerateOptions
 
     @classmethod
     def check(cls, spec: JobSpec, options: Any, image_size: tuple[int, int] | None) -> None:
@@ -36,16 +43,39 @@ class Generate(Capability):
         if options.variation_seed is not None and not options.variation:
             raise _wrong("variation_seed", "it acts by `variation`: 0.05 is a little, 0.5 much")
 
+    @classmethod
+    def helpers(cls, spec: JobSpec, options: Any) -> tuple[str, ...]:
+        return ("expand",) if options.expand else ()
+
     def run(self, context: Context) -> Iterator[Result]:
-        """Run the model once for each planned picture; the family decides what the job leaves open."""
-        for planned in context.planned:
+        """Run the model once for each planned picture; the family decides what the job leaves open.
+
+        A prompt that is made longer first is recorded as the prompt, and the short one as what it was made of; the job
+        written beside the picture says the long one and makes it no longer.
+        """
+        for given in context.planned:
+            planned, note = _expanded(context, given) if context.options.expand else (given, None)
 
             def make(family: Any, planned: Planned = planned) -> tuple[Image.Image, dict[str, Any]]:
                 return family.generate(planned, context.spec, context.progress, context.image, context.loras)
 
             image, facts = context.pool.attempt(context.model, make)
-            chosen = {} if planned.variation_seed is None else {"variation_seed": planned.variation_seed}
+            chosen: dict[str, Any] = {}
+            if planned.variation_seed is not None:
+                chosen["variation_seed"] = planned.variation_seed
+            if note:
+                facts = {**facts, "notes": (*facts.get("notes", ()), note)}
+            if context.options.expand:
+                chosen["expand"] = False
             yield Result(image, planned, facts, job=chosen)
+
+
+def _expanded(context: Context, planned: Planned) -> tuple[Planned, str | None]:
+    """Return a planned picture with its prompt made longer by its seed, and a sentence where that was mended."""
+    short = planned.prompt or ""
+    said = context.ask("expand", lambda family: family.rewrite(short, rewriting.WORDS, planned.seed))
+    text, note = rewriting.checked(short, said)
+    return planned.model_copy(update={"prompt": text, "template": planned.template or short}), note
 
 
 def _wrong(key: str, message: str) -> BadSpec:

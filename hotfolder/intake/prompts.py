@@ -62,11 +62,6 @@ def plan(spec: JobSpec, wildcards: Path, draw: random.Random) -> tuple[Planned, 
     return tuple(pictures)
 
 
-def literal(text: str) -> str:
-    """Return the prompt that expands to `text` itself, whatever braces and underscores it has."""
-    return re.sub(r"([{}|]|__)", r"\\\1", text) if "{" in text or "__" in text else text
-
-
 def _expander(wildcards: Path, *texts: str | None) -> "Expander | None":
     """Return an Expander where a text wants one. dynamicprompts costs 60 ms to import: not at the service's start."""
     if not any(text and ("{" in text or "__" in text) for text in texts):
@@ -102,14 +97,15 @@ def prompt_lines(data: bytes, name: str) -> list[tuple[int, str]]:
     return lines
 
 
-def decode(data: bytes, name: str) -> str:
-    """Return a text file of at most 1 MiB: UTF-8, or UTF-16 with a byte order mark. Raises BadSpec for another."""
+def decode(data: bytes, name: str, limit_bytes: int = MAX_PROMPT_FILE_BYTES) -> str:
+    """Return a text file, of at most 1 MiB if nothing else is said: UTF-8, or UTF-16 with a byte order mark. Raises
+    BadSpec for another."""
 
     def refuse(line: int | None, message: str) -> NoReturn:
         raise BadSpec([Problem(name, line, None, message)])
 
-    if len(data) > MAX_PROMPT_FILE_BYTES:
-        refuse(None, f"the file is {len(data):,} bytes long; at most {MAX_PROMPT_FILE_BYTES:,} are read")
+    if len(data) > limit_bytes:
+        refuse(None, f"the file is {len(data):,} bytes long; at most {limit_bytes:,} are read")
     encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:
         text = data.decode(encoding)

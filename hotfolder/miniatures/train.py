@@ -15,7 +15,18 @@ from pathlib import Path
 
 import torch
 
-from . import train_captioner, train_fill, train_flux, train_kontext, train_lora, train_text, train_upscaler, train_vae
+from . import (
+    train_captioner,
+    train_cutout,
+    train_expander,
+    train_fill,
+    train_flux,
+    train_kontext,
+    train_lora,
+    train_text,
+    train_upscaler,
+    train_vae,
+)
 from .losslog import Enough, LossLog
 
 HERE = Path(__file__).parent
@@ -53,6 +64,14 @@ def _captioner(weights: Path, log: LossLog) -> None:
     train_captioner.train(weights / "blip-large", log)
 
 
+def _cutout(weights: Path, log: LossLog) -> None:
+    train_cutout.train(weights / "birefnet-general", log)
+
+
+def _expander(weights: Path, log: LossLog) -> None:
+    train_expander.train(weights / "qwen2.5-1.5b-instruct", log)
+
+
 MAKERS: dict[str, tuple[Callable[[Path, LossLog], None], int, tuple[str, ...]]] = {
     "vae": (_vae, 50, ("loss", "levels")),
     "text": (_text, 50, ("loss", "words", "wholes")),
@@ -62,6 +81,8 @@ MAKERS: dict[str, tuple[Callable[[Path, LossLog], None], int, tuple[str, ...]]] 
     "fill": (_fill, 50, ("loss",)),
     "upscaler": (_upscaler, 25, ("loss", "psnr")),
     "captioner": (_captioner, 25, ("loss", "hint")),
+    "cutout": (_cutout, 25, ("loss", "overlap")),
+    "expander": (_expander, 25, ("loss", "whole")),
 }
 """Name -> what makes it, steps a line of its curve, and the curve's columns."""
 

@@ -9,9 +9,9 @@ from pydantic import Field
 
 from hotfolder import miniatures, yamlfile
 from hotfolder.errors import NotYet
-from hotfolder.models import checkpoints, complete, download, hub
+from hotfolder.models import checkpoints, complete, download, hub, rembg
 from hotfolder.models.parts import parts
-from hotfolder.spec import Strict
+from hotfolder.spec import Strict, Unit
 
 HERE = Path(__file__).parent
 PICKLES = (".bin", ".ckpt", ".pt", ".pth")
@@ -27,12 +27,14 @@ class Incomplete(NotYet):
 
 
 class Defaults(Strict):
-    """What a model does when the job does not say. `edge_px`: side of its square picture."""
+    """What a model does when the job does not say. `edge_px`: side of its square picture. `threshold`: the score from
+    which it has found something."""
 
     steps: int = 1
     guidance: float = 0.0
     edge_px: Annotated[int, Field(multiple_of=16)] = 1024
     max_tokens: int = 77
+    threshold: Unit = 0.5
 
     @property
     def max_edge_px(self) -> int:
@@ -45,13 +47,15 @@ class ModelEntry(Strict):
 
     Its weights come from `repo` on the Hugging Face hub, of which only `files` (patterns, as fnmatch reads them) are
     wanted: `bytes` together. Or they are `packaged`: a shipped miniature's folder. Or one `file` that somebody put into
-    the workspace. Or it has none. `single_files` are names under which people have it as one file; only a pickle that
+    the workspace. Or it has none. What is on no hub
+    somebody downloads from `url`. `single_files` are names under which people have it as one file; only a pickle that
     is named here is ever opened. `parts` says which shipped configuration each component has (`models/configs/NAME`),
     for files that come without one.
 
     `sha256` holds the hashes that are known, by path in the repository. A LoRA serves no kind itself; `lora_for` names
-    the models it was made for. `half` is the 16-bit format that suits it where it runs in one. `commercial` is False
-    where the licence forbids earning money with the model.
+    the models it was made for. `opens_pickle`: where its folder has no .safetensors, `pytorch_model.bin` is read, by a
+    reader that runs nothing of what is in it. `half` is the 16-bit format that suits it where it runs in one.
+    `commercial` is False where the licence forbids earning money with the model.
     """
 
     name: str
@@ -60,10 +64,12 @@ class ModelEntry(Strict):
     licence: str
     commercial: bool = True
     repo: str | None = None
+    url: str | None = None
     revision: str = "main"
     files: tuple[str, ...] = ()
     single_files: tuple[str, ...] = ()
     sha256: dict[str, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] = {}
+    opens_pickle: bool = False
     packaged: str | None = None
     gated: bool = False
     bytes: int | None = None
@@ -76,7 +82,7 @@ class ModelEntry(Strict):
     @property
     def is_loaded(self) -> bool:
         """Whether serving it puts weights into memory."""
-        return bool(self.repo or self.packaged or self.file)
+        return bool(self.repo or self.packaged or self.file or self.url)
 
     @property
     def is_miniature(self) -> bool:
@@ -122,7 +128,7 @@ def _checkpoint(path: Path) -> ModelEntry:
 
 def weights_bytes(folder: Path) -> int:
     """Return how large the weights in a folder are, or the one file that holds them."""
-    files = folder.rglob("*.safetensors") if folder.is_dir() else [folder]
+    files = complete.files(folder) if folder.is_dir() else [folder]
     return sum(path.stat().st_size for path in files)
 
 
@@ -143,7 +149,7 @@ def weights_folder(entry: ModelEntry, models: Path) -> Path:
         if place.is_dir():
             # what people saved themselves may have fewer files than were published
             wanted = [name for name in entry.files if place != own or name == "model_index.json"]
-            lacks = complete.missing(place, wanted)
+            lacks = complete.missing(place, wanted, entry.opens_pickle)
             reason = _incomplete(entry, place, lacks, is_own=place == own) if lacks else None
         else:
             reason = _refused(entry, place, models)
@@ -153,6 +159,12 @@ def weights_folder(entry: ModelEntry, models: Path) -> Path:
     if reasons:
         raise reasons[0]
     size = f" ({download.gigabytes(entry.bytes)})" if entry.bytes else ""
+    if entry.url:
+        raise NotYet(
+            f"the weights of {entry.name}{size} are not on this machine; download {entry.url} into "
+            f"models/checkpoints/{entry.name}/; to try hotfolder without them, use `profile: miniature`",
+            entry.name,
+        )
     assert entry.repo
     gate = f" (it is gated: first {download.gated_sentence(hub.page(entry.repo))})" if entry.gated else ""
     raise NotYet(
@@ -202,6 +214,10 @@ def _places(entry: ModelEntry, models: Path) -> Iterator[Path]:
     if entry.file:
         yield entry.file
         return
+    if entry.url:
+        folders = [models / "checkpoints" / entry.name, models / "checkpoints", *rembg.homes(entry.name)]
+        yield from (path for folder in folders for name in entry.single_files if (path := folder / name).is_file())
+        return
     names = {name: None for single in entry.single_files for name in (single, *_as_pickles(single))}
     folders = [models / SINGLES[kind] for kind in entry.kinds if kind in SINGLES]
     yield from (path for path in [models / "checkpoints" / entry.name] if path.is_dir())
@@ -215,7 +231,16 @@ def _as_pickles(name: str) -> list[str]:
 
 
 def _snapshots(entry: ModelEntry) -> list[Path]:
-    return sorted((hub.storage(entry.repo) / "snapshots").glob("*")) if entry.repo else []
+    """Return a repository's commits that are in the cache; of another branch than the main one the last one alone, for
+    those of the main one hold something else."""
+    if not entry.repo:
+        return []
+    storage = hub.storage(entry.repo)
+    branch = storage / "refs" / entry.revision
+    if entry.revision == "main":
+        return sorted((storage / "snapshots").glob("*"))
+    place = storage / "snapshots" / (branch.read_text().strip() if branch.is_file() else "none")
+    return [place] if place.is_dir() else []
 
 
 def _incomplete(entry: ModelEntry, folder: Path, lacks: str, is_own: bool) -> Incomplete:

@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,10 @@ def load(kind: PartClass, source: Source, precision: Precision, device: Device, 
     dtypes = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
     if source.is_original:
         return _load_original(made, source, dtypes[precision])
-    return made.from_pretrained(source.folder, local_files_only=True, dtype=dtypes[precision]).eval()
+    try:
+        return made.from_pretrained(source.folder, local_files_only=True, dtype=dtypes[precision]).eval()
+    except pickle.UnpicklingError as error:  # torch's reader, which knows tensors alone
+        raise ValueError(f"{source.files[0].path.name} holds more than weights; nothing of it was run") from error
 
 
 def _load_original(made: Any, source: Source, dtype: Any) -> Any:
@@ -89,7 +93,8 @@ def own(module: Any) -> None:
 
 def bytes_of(module: Any) -> int:
     """Return what a module's weights take in memory; weights that it uses twice count once."""
-    return sum({tensor.data_ptr(): tensor.nbytes for tensor in _tensors(module)}.values())
+    of_torch = sum({tensor.data_ptr(): tensor.nbytes for tensor in _tensors(module)}.values())
+    return of_torch or getattr(module, "nbytes", 0)  # what another library runs says it itself
 
 
 def _tensors(module: Any) -> list[Any]:

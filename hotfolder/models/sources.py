@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from hotfolder.models import entries
+from hotfolder.models import complete, entries
 from hotfolder.models.parts import CONFIGS
 
 SHA256 = re.compile("[0-9a-f]{64}")
@@ -90,7 +90,7 @@ def part_of(folder: Path, part: str) -> Source:
     if lists := sorted(place.glob("*.safetensors.index.json")):
         names = sorted(set(json.loads(lists[0].read_bytes())["weight_map"].values()))
         return Source(place, tuple(file_of(place / name) for name in names))
-    return Source(place, tuple(file_of(path) for path in sorted(place.glob("*.safetensors"))))
+    return Source(place, tuple(map(file_of, complete.files(place))))
 
 
 def name_of(file: File) -> str:
