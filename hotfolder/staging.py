@@ -14,13 +14,13 @@ from hotfolder.catalog import pictures
 from hotfolder.catalog.store import utc_now
 from hotfolder.errors import NotYet, RejectedInput
 from hotfolder.images import PROMISED
-from hotfolder.intake import language, prompts
+from hotfolder.intake import language
 from hotfolder.metadata import embed, read, write
 from hotfolder.metadata.facts import Facts, Source
 from hotfolder.models import entries
 from hotfolder.models.hashes import model_hash
 from hotfolder.order import Order
-from hotfolder.spec import JobSpec
+from hotfolder.spec import JobSpec, literal
 
 FILES_OF_ONE = 16
 """Numbers for the files of one picture: itself, its .job.yaml and what else lies beside it."""
@@ -155,7 +155,7 @@ def single_job(order: Order, result: Result) -> JobSpec:
     """Return the job that makes this one picture again: every choice that was open is filled in."""
     planned, used, uses = result.planned, result.facts, CAPABILITIES[order.spec.kind].uses
     texts = {"prompt": planned.prompt, "negative_prompt": planned.negative_prompt}
-    update: dict[str, Any] = {name: prompts.literal(text) if text else text for name, text in texts.items()}
+    update: dict[str, Any] = {name: literal(text) if text else text for name, text in texts.items()}
     update["variants"] = 1
     if order.model:
         update |= {name: used[name] for name in ("steps", "guidance", "strength") if name in used}

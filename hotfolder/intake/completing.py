@@ -14,7 +14,7 @@ from hotfolder.intake.parts import ALONE, Draft, Handed
 from hotfolder.models import entries, loras
 from hotfolder.models import profile as profiles
 from hotfolder.models.placement import Machine
-from hotfolder.spec import JobSpec
+from hotfolder.spec import JobSpec, literal
 from hotfolder.workspace import Workspace
 
 
@@ -42,7 +42,7 @@ class Completer:
             JobError, ConfigError: it can never run.
         """
         capability = CAPABILITIES[draft.spec.kind]
-        words = prompts.literal(handed.prompt) if handed.prompt else draft.spec.prompt
+        words = literal(handed.prompt) if handed.prompt else draft.spec.prompt
         given = {"prompt": words, "mask": handed.mask or draft.spec.mask}
         spec = draft.spec.model_copy(update=given)
         if path and "image" not in capability.uses:
