@@ -264,15 +264,19 @@ def explain(entry: ModelEntry, placement: Placement, machine: Machine, lora_byte
     known, edge = parts(), entry.defaults.edge_px
     needed = need(entry, placement, edge**2, lora_bytes).peak
     denoiser = known[entry.parts["transformer"]].bytes(placement.precision)
-    text = known[entry.parts["text_encoder_2"]].bytes(placement.text_precision)
+    encoders = [known[part] for name, part in entry.parts.items() if name.startswith("text_encoder")]
+    (reader,) = (part for part in encoders if part.kept is not None)
+    read_by = "T5" if reader.name.startswith("t5") else "the text encoder"
+    text = reader.bytes(placement.text_precision)
     ways: dict[Offload, str] = {
         "none": "the text encoders leave while it paints" if placement.encoders_leave else f"all of it in {where}",
         "model": "part by part, the others in main memory meanwhile",
         "group": "streamed block by block from main memory, which is slow",
         "sequential": "streamed layer by layer from main memory, which is very slow",
     }
+    denoised, read = SHOWN[placement.precision], SHOWN[placement.text_precision]
     says = [
-        f"in {SHOWN[placement.precision]} ({gb(denoiser)}), T5 in {SHOWN[placement.text_precision]} ({gb(text)})",
+        f"in {denoised} ({gb(denoiser)}), {read_by} in {read} ({gb(text)})",
         ways[placement.offload] + (", the VAE works in tiles" if placement.tile_vae else ""),
         f"at most {gb(needed)} of {gb(usable_bytes(machine))} for a picture of {edge}x{edge}",
     ]

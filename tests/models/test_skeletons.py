@@ -84,8 +84,14 @@ def skeletons() -> dict[str, Any]:
         ("t5-xxl", 4_762_310_656, 219),
         ("clip-l", 123_060_480, 196),
         ("flux1-vae", 83_819_683, 244),
+        ("qwen-image-transformer", 20_430_401_088, 1933),
+        ("qwen-image-vae", 126_892_531, 194),
+        ("qwen2.5-vl-7b", 8_292_166_656, 729),
         ("realesrgan-x4plus", 16_697_987, 702),
         ("blip-large", 446_290_492, 615),
+        ("clipseg-rd64-refined", 150_747_746, 462),
+        ("detr-resnet-50", 41_524_768, 318),
+        ("owlv2-base-patch16-ensemble", 154_966_792, 418),
     ],
 )
 def test_an_architecture_has_the_size_of_the_published_one(
@@ -121,6 +127,39 @@ def test_tensors_have_the_names_of_the_published_files(skeletons: dict[str, Any]
     assert blip["text_decoder.bert.encoder.layer.11.crossattention.self.key.weight"] == (768, 1024)
     assert blip["vision_model.embeddings.position_embedding"] == (1, (384 // 16) ** 2 + 1, 1024)
     assert skeletons["blip-large"].config.text_config.num_attention_heads == 12, "8, the default, captions nonsense"
+
+
+def test_models_that_look_have_the_parts_of_the_published_ones(skeletons: dict[str, Any]) -> None:
+    shapes = {
+        name: {key: tuple(value.shape) for key, value in skeletons[name].state_dict().items()}
+        for name in ("clipseg-rd64-refined", "detr-resnet-50", "owlv2-base-patch16-ensemble")
+    }
+    clipseg, detr, owl = shapes.values()
+    assert clipseg["decoder.film_mul.weight"] == (64, 512), "the words act on 64 channels"
+    assert clipseg["decoder.transposed_convolution.4.weight"] == (32, 1, 4, 4), "the refined one"
+    assert clipseg["clip.vision_model.embeddings.patch_embedding.weight"] == (768, 3, 16, 16)
+    assert detr["class_labels_classifier.weight"] == (92, 256), "91 labels, and nothing"
+    assert detr["model.query_position_embeddings.weight"] == (100, 256)
+    assert "model.backbone.model.encoder.stages.3.layers.2.layer.2.convolution.weight" in detr, "no timm"
+    assert owl["owlv2.vision_model.embeddings.position_embedding.weight"] == ((960 // 16) ** 2 + 1, 768)
+    assert owl["class_head.dense0.weight"] == (512, 768) and owl["objectness_head.dense2.weight"] == (1, 768)
+    labels = skeletons["detr-resnet-50"].config.id2label
+    assert len(set(labels.values()) - {"N/A"}) == 80
+    assert (labels[1], labels[12], labels[17], labels[90]) == ("person", "N/A", "cat", "toothbrush")
+
+
+def test_qwen_image_edit_has_the_names_of_the_published_one(skeletons: dict[str, Any]) -> None:
+    shapes = {
+        name: {key: tuple(value.shape) for key, value in skeletons[name].state_dict().items()}
+        for name in ("qwen-image-transformer", "qwen-image-vae", "qwen2.5-vl-7b")
+    }
+    transformer, vae, reader = shapes.values()
+    assert transformer["transformer_blocks.59.attn.add_q_proj.weight"] == (3072, 3072)
+    assert transformer["txt_in.weight"] == (3072, 3584) and transformer["proj_out.weight"] == (64, 3072)
+    assert vae["quant_conv.weight"] == (32, 32, 1, 1, 1), "16 latent channels"
+    assert reader["model.language_model.layers.27.mlp.up_proj.weight"] == (18944, 3584)
+    assert reader["model.visual.blocks.31.mlp.down_proj.weight"] == (1280, 3420)
+    assert reader["lm_head.weight"] == (152064, 3584)
 
 
 def test_nf4_leaves_in_16_bits_what_is_said_of_it(skeletons: dict[str, Any]) -> None:

@@ -65,7 +65,7 @@ class Flux1Kontext(Flux):
         width, height = work_size(image.size, self.entry.defaults.edge_px)
         given = images.on_white(image.resize((width, height), Image.Resampling.LANCZOS)).convert("RGB")
         # the input has its size already, and so has the output: neither is to be brought to a megapixel
-        size = {"width": width, "height": height, "max_area": width * height, "_auto_resize": False}
+        size: dict[str, Any] = {"width": width, "height": height, "max_area": width * height, "_auto_resize": False}
         return self.paint(planned, spec, progress, loras, image=given, **size)
 
 
