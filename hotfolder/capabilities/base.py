@@ -125,6 +125,12 @@ class Capability(ABC):
         without a picture, and where the step of a chain before is still to make it."""
 
     @classmethod
+    def lacks(cls, spec: JobSpec, options: Any, has_alpha: bool) -> str | None:
+        """Return what a job waits for besides its `needs`, as a sentence; `has_alpha` says whether its picture may have
+        transparent parts."""
+        return None
+
+    @classmethod
     def pictures(cls, spec: JobSpec, options: Any) -> dict[str, str]:
         """Return the further pictures that a job names, by key; each path is as the user wrote it."""
         return {"mask": spec.mask} if spec.mask and "mask" in cls.uses else {}

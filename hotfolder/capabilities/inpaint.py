@@ -14,6 +14,10 @@ from hotfolder.models.filling import Filler, check_sampler, upscaling
 from hotfolder.spec import JobSpec, Options, Unit
 
 BLUR_PX = 4.0
+MASKS = (
+    "put one beside the picture (photo.mask.png for photo.png, white where something is to change), write "
+    "`mask_prompt:` with words for that place, or erase it in the picture"
+)
 
 
 class InpaintOptions(Options):
@@ -49,6 +53,10 @@ class Inpaint(Capability):
                 "the job", None, "mask_prompt", f"`mask_prompt: {spec.mask_prompt}` has no words to look for"
             )
             raise BadSpec([problem])
+
+    @classmethod
+    def lacks(cls, spec: JobSpec, options: Any, has_alpha: bool) -> str | None:
+        return None if spec.mask or spec.mask_prompt or has_alpha else f"needs a mask: {MASKS}"
 
     @classmethod
     def helpers(cls, spec: JobSpec, options: Any) -> tuple[str, ...]:
@@ -91,10 +99,7 @@ class Inpaint(Capability):
         else:
             mask, what = masks.of_alpha(context.image), "the picture"
             if not mask.getbbox():
-                raise RejectedInput(
-                    "nothing says where to paint: put a mask beside the picture (photo.mask.png for photo.png, white "
-                    "where something is to change), write `mask_prompt:` with words for it, or erase it in the picture"
-                )
+                raise RejectedInput(f"nothing of the picture is transparent, and there is no mask: {MASKS}")
         brightest = masks.brightest(mask)
         if spec.mask_invert:
             mask = mask.point([255 - grey for grey in range(256)])

@@ -65,13 +65,14 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 class Sniffed:
     """A picture's header. `format` is a key of MIME; `width` and `height` are pixels after the EXIF turn.
 
-    `frames` counts pages or animation frames, up to MAX_FRAMES.
+    `frames` counts pages or animation frames, up to MAX_FRAMES. `has_alpha`: some of it may be transparent.
     """
 
     format: str
     width: int
     height: int
     frames: int
+    has_alpha: bool
 
 
 def sniff(path: Path, max_pixels: int) -> Sniffed:
@@ -87,7 +88,8 @@ def sniff(path: Path, max_pixels: int) -> Sniffed:
         width, height = image.size
         if orientation(image) in (5, 6, 7, 8):
             width, height = height, width
-        return Sniffed(_format(image), width, height, _count_frames(image))
+        has_alpha = image.has_transparency_data
+        return Sniffed(_format(image), width, height, _count_frames(image), has_alpha)
 
 
 @contextmanager

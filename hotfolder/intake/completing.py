@@ -52,8 +52,11 @@ class Completer:
         if "prompt" in capability.needs and not spec.prompt:
             beside = f"put it into {stem(where)}.prompt.txt beside it" if is_picture(where) else None
             raise NotYet(f"needs a prompt: {beside or f'write `prompt:` into {where}'}")
-        size = self._size_of(path, where) if path else None
-        capability.check(spec, capability.Options(**spec.options), size)
+        options = capability.Options(**spec.options)
+        sniffed = self._sniffed(path, where) if path else None
+        if lack := capability.lacks(spec, options, has_alpha=sniffed is None or sniffed.has_alpha):
+            raise NotYet(lack)
+        capability.check(spec, options, (sniffed.width, sniffed.height) if sniffed else None)
         choice = self.choose(spec, where)
         planned = prompts.plan(spec, self.workspace.wildcards, self.draw)
         if handed.prompt:
@@ -64,7 +67,7 @@ class Completer:
             return replace(draft, spec=spec.model_copy(update=given | update), planned=planned)
         spec = choice.filled(spec).model_copy(update={"profile": choice.profile, "model": choice.entry.name})
         self.refuse_what_cannot_run(choice, spec)
-        for kind in capability.helpers(spec, capability.Options(**spec.options)):
+        for kind in capability.helpers(spec, options):
             helped = spec.helper(kind)
             helper = self.choose(helped, where)
             assert helper
@@ -106,11 +109,10 @@ class Completer:
                 raise BadSpec([Problem(where, None, "profile", str(error))]) from None
             raise NotYet(f"the settings have to be mended: {error}") from None
 
-    def _size_of(self, path: Path, where: str) -> tuple[int, int]:
+    def _sniffed(self, path: Path, where: str) -> images.Sniffed:
         try:
-            sniffed = images.sniff(path, int(self.workspace.settings.max_megapixels * 1_000_000))
+            return images.sniff(path, int(self.workspace.settings.max_megapixels * 1_000_000))
         except PermissionError:
             raise NotYet(f"{where} may not be read (permission denied); waits until it may") from None
         except FileNotFoundError:
             raise NotYet(f"{where} has just gone; waits for it") from None
-        return sniffed.width, sniffed.height
