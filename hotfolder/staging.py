@@ -158,7 +158,9 @@ def single_job(order: Order, result: Result) -> JobSpec:
     update: dict[str, Any] = {name: literal(text) if text else text for name, text in texts.items()}
     update["variants"] = 1
     if order.model:
-        update |= {name: used[name] for name in ("steps", "guidance", "strength") if name in used}
+        update |= {
+            name: used[name] for name in ("steps", "guidance", "strength", "sampler") if name in used and name in uses
+        }
         if result.image and "seed" in uses:
             update["seed"] = planned.seed
         if result.image and "width" in uses:

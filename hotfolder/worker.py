@@ -28,6 +28,7 @@ from hotfolder.atomic import crash_point
 from hotfolder.capabilities import CAPABILITIES
 from hotfolder.capabilities.base import Context, Helper
 from hotfolder.errors import HotfolderError, JobError, NotYet, OutOfMemory, RejectedInput
+from hotfolder.images import colour
 from hotfolder.intake import prompts
 from hotfolder.metadata import read
 from hotfolder.models import entries, loras, memory
@@ -135,6 +136,7 @@ def run(order: Order, pool: ModelPool, models: Path, savers: ThreadPoolExecutor,
         caption=_caption(order.image, found) if order.image else None,
         loras=chosen,
     )
+    oddities = [note for note in picture.notes if note != colour.CONVERTED] if picture else []
     saving: deque[Future[list[dict[str, Any]]]] = deque()
     staged: list[dict[str, Any]] = []
     notes: dict[str, None] = {}
@@ -143,9 +145,11 @@ def run(order: Order, pool: ModelPool, models: Path, savers: ThreadPoolExecutor,
         for result in capability().run(context):
             while len(saving) >= MAX_UNSAVED:
                 staged += saving.popleft().result()
+            told = [*oddities, *result.facts.get("notes", ())]
             if rungs := [one.rung for one in (bound, *helpers.values()) if one.rung]:
-                told = (*result.facts.get("notes", ()), f"memory was short: {', '.join(rungs)}")
-                result = replace(result, facts={**result.facts, "notes": told})
+                told.append(f"memory was short: {', '.join(rungs)}")
+            if told:
+                result = replace(result, facts={**result.facts, "notes": tuple(told)})
             if order.placement:
                 result = replace(result, facts={**result.facts, "peak_vram_mb": memory.take_peak_mb()})
             saving.append(savers.submit(stage, order, picture, result, finished, models, found))

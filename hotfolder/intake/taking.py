@@ -3,7 +3,7 @@
 import json
 import random
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -244,11 +244,7 @@ class Taking:
             return []
         found = []
         for document in documents:
-            steps = document.values.get("pipeline")
-            written = (document.values, *(steps if isinstance(steps, list) else ()))
-            keys = [one.items() for one in written if isinstance(one, dict)]
-            values = [value for items in keys for key, value in items if KEY_ALIASES.get(key, key) not in TEXTS]
-            for value in (value for value in values if isinstance(value, str) and is_picture(value)):
+            for value in _names(document.values):
                 try:
                     path = self.workspace.locate(value, beside=self._path(job).parent)
                 except ConfigError:
@@ -305,3 +301,16 @@ class Taking:
 
     def _path(self, entry: Entry) -> Path:
         return self.workspace.inbox / entry.path
+
+
+def _names(value: Any) -> Iterator[str]:
+    """Yield the names of pictures in what a job says, its steps, cells and lists included."""
+    if isinstance(value, str) and is_picture(value):
+        yield value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if KEY_ALIASES.get(key, key) not in TEXTS:
+                yield from _names(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _names(item)

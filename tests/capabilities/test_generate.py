@@ -237,6 +237,7 @@ def test_strength_says_how_much_of_a_picture_is_changed(painter: Living) -> None
     painter.job("grey", "done")
     made = {}
     for name, more in (
+        ("least", "strength: 0.1"),
         ("little", "strength: 0.3"),
         ("nearly", "strength: 1"),
         ("solver", "strength: 1\nsampler: unipc"),
@@ -245,8 +246,12 @@ def test_strength_says_how_much_of_a_picture_is_changed(painter: Living) -> None
         painter.drop(f"generate/{name}.yaml", text)
         assert painter.job(name, deadline_s=120)["error"] is None
         (made[name],) = painter.images(name)
-    assert len({row["pixel_sha256"] for row in made.values()}) == 3
-    beside = painter.workspace.absolute(made["little"]["path"]).with_suffix(".job.yaml")
+    assert len({row["pixel_sha256"] for row in made.values()}) == 4
+    least, beside = (
+        painter.workspace.absolute(made[one]["path"]).with_suffix(".job.yaml") for one in ("least", "little")
+    )
+    assert "# `strength: 0.1` acted as 0.25: of 4 steps one is made at least; take more `steps`" in least.read_text()
+    assert "\nsampler: Euler\n" in beside.read_text(), "what the job left open is filled in"
     painter.drop("generate/again-little.job.yaml", beside.read_bytes())
     assert painter.job("again-little")["error"] is None
     assert painter.images("again-little")[0]["pixel_sha256"] == made["little"]["pixel_sha256"]

@@ -182,6 +182,16 @@ def test_what_cannot_be_expanded(wildcards: Path, prompt: str, words: str) -> No
     assert time.process_time() - started < 1
 
 
+def test_a_wildcard_file_is_read_as_prompts_are_or_refused_with_its_line(wildcards: Path) -> None:
+    (wildcards / "street.txt").write_bytes("Gasse\nStraße\n".encode("latin-1"))
+    with pytest.raises(BadSpec, match=r"wildcards/street\.txt, line 2: this is not UTF-8 text; save the file as UTF-8"):
+        plan(wildcards, "__street__")
+    (wildcards / "street.txt").write_bytes("Gasse\r\nStraße\r\n".encode("utf-16"))
+    assert texts(wildcards, "__street__") == {"Gasse", "Straße"}
+    (wildcards / "many.txt").write_text("\n".join(f"word {number:07}" for number in range(100_000)))
+    assert plan(wildcards, "__many__")[0].prompt, "up to 4 MiB"
+
+
 def test_texts_that_grow_are_stopped(wildcards: Path) -> None:
     grow = "${a=" + "x" * 3000 + "}" + "${b=${a}${a}${a}}${c=${b}${b}${b}}${c}"
     with pytest.raises(BadSpec, match="expands to 27,000 characters, more than 16,384"):

@@ -173,6 +173,21 @@ def test_a_disk_that_gives_back_other_pixels_is_noticed(stub: Any, run: Any, mon
         run()
 
 
+def test_what_was_left_out_of_an_input_is_told(tmp_path: Path, told: io.StringIO) -> None:
+    out = tmp_path / "drop" / "1" / "stage"
+    out.mkdir(parents=True)
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    frames[0].save(tmp_path / "two.webp", save_all=True, append_images=frames[1:])
+    planned = (Planned(seed=1, seed_locked=False),)
+    spec = JobSpec(kind="upscale", model="lanczos", options={"factor": 2})
+    order = Order(1, spec, planned, "", None, out, 10**6, tmp_path / "two.webp", "done/two.webp", "0" * 64)
+    with ThreadPoolExecutor(2) as savers:
+        outcome = worker.run(order, ModelPool(tmp_path), tmp_path, savers, told)
+    assert outcome["notes"] == ["two.webp holds 2 pictures; the first is used"]
+    (text,) = [one.read_text() for one in out.glob("*.job.yaml")]
+    assert text.startswith("# two.webp holds 2 pictures; the first is used\n")
+
+
 class OutOfMemoryError(RuntimeError):
     """Named as torch names its own."""
 

@@ -59,6 +59,11 @@ class Flux1(Flux):
             facts = {"strength": strength, "source_type": "compositeWithTrainedAlgorithmicMedia"}
         made, used = self.paint(planned, spec, progress, loras, **given)
         used["notes"] = (*self._changes(spec, asked, (width, height), image), *used["notes"])
+        if image and (least := 1 / used["steps"]) > facts["strength"]:
+            told = (
+                f"`strength: {facts['strength']:g}` acted as {least:g}: of {used['steps']} steps one is made at least"
+            )
+            used["notes"] = (f"{told}; take more `steps` to change less", *used["notes"])
         return made, used | facts
 
     def _asked_size(self, spec: JobSpec, image: Image.Image | None) -> tuple[int, int]:
