@@ -7,9 +7,10 @@ import pytest
 from PIL import Image
 
 from hotfolder.errors import RejectedInput
+from hotfolder.models import fit
 from hotfolder.models.entries import entries
 from hotfolder.models.families import flux1_kontext, qwen_image_edit
-from hotfolder.models.placement import Placement
+from hotfolder.models.placement import Machine, Placement
 from hotfolder.models.pool import ModelPool
 from hotfolder.spec import JobSpec, Planned
 from tests.models import tinyeditors
@@ -116,3 +117,16 @@ def test_the_size_that_qwen_works_at_is_its_pipelines(size: tuple[int, int], wor
     from diffusers.pipelines.qwenimage.pipeline_qwenimage_edit import calculate_dimensions
 
     assert qwen_image_edit.work_size(size, 1024) == worked == calculate_dimensions(1024**2, size[0] / size[1])[:2]
+
+
+@pytest.mark.parametrize(
+    ("card_gb", "says"),
+    [(24, "in NF4 (11.5 GB), the text encoder in NF4 (5.5 GB); all of it"),
+     (48, "in bf16 (40.9 GB), the text encoder in NF4 (5.5 GB); the text encoders leave"),
+     (80, "in bf16 (40.9 GB), the text encoder in bf16 (16.6 GB); all of it")],
+)  # fmt: skip
+def test_how_qwen_fits_a_card(card_gb: int, says: str) -> None:
+    size = card_gb * 2**30
+    machine = Machine(device="cuda", name="a card", device_bytes=size, free_bytes=size, ram_bytes=64 * 2**30)
+    entry = entries()["qwen-image-edit-2509"]
+    assert fit.explain(entry, fit.place(entry, None, fit.Wish(), machine), machine).startswith(says)

@@ -120,8 +120,9 @@ def test_the_registry_names_files_licences_and_sizes_of_what_it_would_fetch() ->
         assert entry.is_loaded or entry.name == "lanczos"
         assert all(name in entries() for name in entry.lora_for)
     restricted = {entry.name for entry in entries().values() if not entry.commercial}
-    assert restricted == {"flux1-dev", "hyper-flux1-dev-8steps"}
-    assert {entry.name for entry in entries().values() if entry.gated} == {"flux1-schnell", "flux1-dev"}
+    dev = {"flux1-dev", "flux1-kontext-dev", "flux1-fill-dev"}
+    assert restricted == dev | {"hyper-flux1-dev-8steps", "blip2-opt-2.7b"}
+    assert {entry.name for entry in entries().values() if entry.gated} == dev | {"flux1-schnell"}
     assert not any("flux1-schnell.safetensors" in entry.files for entry in entries().values()), "23.8 GB twice"
 
 
