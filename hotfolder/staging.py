@@ -167,7 +167,7 @@ def single_job(order: Order, result: Result) -> JobSpec:
             update |= {"width": result.image.width, "height": result.image.height}
     if order.image:
         update |= {"image": order.image_name, "image_sha256": order.image_sha256}
-    named = {key: given.name for key, given in order.pictures.items()}
+    named: dict[str, Any] = {key: given.name for key, given in order.pictures.items()}
     if any(key.isdigit() for key in named):  # places in a list
         places = range(len(order.spec.options["pictures"]))
         named = {"pictures": [named.get(str(place), "") for place in places]}

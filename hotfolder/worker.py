@@ -145,11 +145,11 @@ def run(order: Order, pool: ModelPool, models: Path, savers: ThreadPoolExecutor,
         for result in capability().run(context):
             while len(saving) >= MAX_UNSAVED:
                 staged += saving.popleft().result()
-            told = [*oddities, *result.facts.get("notes", ())]
+            changes = [*oddities, *result.facts.get("notes", ())]
             if rungs := [one.rung for one in (bound, *helpers.values()) if one.rung]:
-                told.append(f"memory was short: {', '.join(rungs)}")
-            if told:
-                result = replace(result, facts={**result.facts, "notes": tuple(told)})
+                changes.append(f"memory was short: {', '.join(rungs)}")
+            if changes:
+                result = replace(result, facts={**result.facts, "notes": tuple(changes)})
             if order.placement:
                 result = replace(result, facts={**result.facts, "peak_vram_mb": memory.take_peak_mb()})
             saving.append(savers.submit(stage, order, picture, result, finished, models, found))

@@ -19,7 +19,7 @@ from hotfolder.intake import language
 from hotfolder.intake.parts import Part
 from hotfolder.intake.words import KEY_ALIASES, understood
 from hotfolder.spec import JobSpec
-from hotfolder.yamlfile import Document
+from hotfolder.yamlfile import Document, Path
 
 MAX_CELLS = 400
 MAX_ENDING_BYTES = 80
@@ -44,7 +44,7 @@ def parts(spec: JobSpec, layers: Sequence[Document]) -> tuple[Part, ...]:
     _refuse_what_is_no_table(spec, table, written)
     base = tuple(_without_matrix(layer) for layer in layers)
     own_seed = random.Random(spec.model_copy(update={"matrix": None}).model_dump_json(exclude_defaults=True))
-    common = {"name": None}
+    common: dict[str, Any] = {"name": None}
     if "seed" in understood(CAPABILITIES[spec.kind]) and spec.seed is None:
         common["seed"] = own_seed.randrange(2**32 - spec.variants)
     problems: dict[Problem, None] = {}
@@ -107,8 +107,8 @@ def _document(written: Document, place: dict[str, int]) -> Document:
     """Return the keys of one cell as a document of its own, with the lines that its values have in the matrix."""
     table = written.values["matrix"]
     values = {key: table[key][place[key]] for key in table}
-    lines = {(): written.lines.get(("matrix",), 1)}
-    sources = {}
+    lines: dict[Path, int] = {(): written.lines.get(("matrix",), 1)}
+    sources: dict[Path, str] = {}
     for key, number in place.items():
         here = ("matrix", key, number)
         lines |= {(key, *path[3:]): line for path, line in written.lines.items() if path[:3] == here}
