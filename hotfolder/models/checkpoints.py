@@ -34,8 +34,12 @@ PARTS_ALONE = {
     r"^encoder\.block\.\d+\.layer\.0\.SelfAttention|^text_model\.": "a text encoder alone",
     r"^decoder\.(conv_in|up)\.": "a VAE alone",
 }
-IN_FEATURES = {384: "inpaint", 128: "generate by edges or depth"}
-"""What the variants of FLUX.1 do whose `img_in` takes so many features besides the 64 of the noise."""
+IN_FEATURES = {
+    384: "is FLUX.1 Fill in one file, which cannot be read yet: put the whole folder of its repository into "
+    "models/checkpoints/flux1-fill-dev/",
+    128: "is a FLUX.1 made to generate by edges or depth, which this version cannot do yet",
+}
+"""The variants of FLUX.1 whose `img_in` takes so many features besides the 64 of the noise."""
 
 TYPES = {"BF16", "F16", "F32", "F8_E4M3", "F8_E5M2"}
 WIDTH = 3072
@@ -78,8 +82,8 @@ def _of_flux(tensors: Mapping[str, Any], name: str) -> tuple[str, str]:
     if unknown := ", ".join(sorted(kinds - TYPES)):
         return "", f"is FLUX.1 in {unknown}, which cannot be read; take its file in bf16 or fp16"
     width, features = tensors["img_in.weight"]["shape"]
-    if use := IN_FEATURES.get(features):
-        return "", f"is a FLUX.1 made to {use}, which this version cannot do yet"
+    if variant := IN_FEATURES.get(features):
+        return "", variant
     if (width, features) != (WIDTH, 64):
         return "", f"is no FLUX.1 of the known size: its layers are {width} wide and take {features} features"
     if "kontext" in name.lower():

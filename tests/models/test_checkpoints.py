@@ -54,7 +54,7 @@ def test_schnell_and_dev_are_told_apart_by_the_guidance(models: Path, prefix: st
 @pytest.mark.parametrize(
     ("name", "shapes", "says"),
     [
-        ("fill", DEV | {"img_in.weight": [3072, 384]}, "is a FLUX.1 made to inpaint, which this version cannot do yet"),
+        ("fill", DEV | {"img_in.weight": [3072, 384]}, "is FLUX.1 Fill in one file, which cannot be read yet"),
         ("depth", DEV | {"img_in.weight": [3072, 128]}, "made to generate by edges or depth"),
         ("flux1-kontext-dev", DEV, "is FLUX.1 Kontext by its name"),
         ("small", DEV | {"img_in.weight": [32, 64]}, "is no FLUX.1 of the known size: its layers are 32 wide"),
