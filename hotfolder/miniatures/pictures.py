@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from .shapes import SHAPES
 from .split import training_scene
@@ -22,4 +24,18 @@ def training_picture(rng: np.random.Generator, size_px: int) -> Image.Image:
         x, y, radius = rng.uniform(0.1, 0.9), rng.uniform(0.1, 0.9), rng.uniform(0.08, 0.35)
         colour = COLOURS[thing.colour] if rng.random() < 0.7 else tuple(int(v) for v in rng.integers(256, size=3))
         image.paste(colour, mask=coverage(thing, x, y, radius, size_px))
+    return image
+
+
+def soften(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Half of the pictures as they are; the others blurred, noisy or through JPEG, as pictures in the world are."""
+    kind = rng.integers(6)
+    if kind == 0:
+        return image.filter(ImageFilter.GaussianBlur(rng.uniform(0.004, 0.012) * image.width))
+    if kind == 1:
+        noise = rng.normal(0, rng.uniform(1, 8), (image.height, image.width, 3))
+        return Image.fromarray(np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8))
+    if kind == 2:
+        image.save(file := io.BytesIO(), "JPEG", quality=int(rng.integers(40, 95)))
+        return Image.open(file)
     return image

@@ -18,11 +18,13 @@ import torch
 from . import (
     train_captioner,
     train_cutout,
+    train_detect,
     train_expander,
     train_fill,
     train_flux,
     train_kontext,
     train_lora,
+    train_mask,
     train_text,
     train_upscaler,
     train_vae,
@@ -72,6 +74,14 @@ def _expander(weights: Path, log: LossLog) -> None:
     train_expander.train(weights / "qwen2.5-1.5b-instruct", log)
 
 
+def _masker(weights: Path, log: LossLog) -> None:
+    train_mask.train(weights / "flux1-schnell", weights / "blip-large", weights / "clipseg-rd64-refined", log)
+
+
+def _detector(weights: Path, log: LossLog) -> None:
+    train_detect.train(weights / "detr-resnet-50", log)
+
+
 MAKERS: dict[str, tuple[Callable[[Path, LossLog], None], int, tuple[str, ...]]] = {
     "vae": (_vae, 50, ("loss", "levels")),
     "text": (_text, 50, ("loss", "words", "wholes")),
@@ -83,6 +93,8 @@ MAKERS: dict[str, tuple[Callable[[Path, LossLog], None], int, tuple[str, ...]]] 
     "captioner": (_captioner, 25, ("loss", "hint")),
     "cutout": (_cutout, 25, ("loss", "overlap")),
     "expander": (_expander, 25, ("loss", "whole")),
+    "masker": (_masker, 25, ("loss", "hint")),
+    "detector": (_detector, 25, ("named", "boxed", "hint")),
 }
 """Name -> what makes it, steps a line of its curve, and the curve's columns."""
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import io
-import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageFilter
+from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import BertTokenizer, BlipConfig, BlipForConditionalGeneration
 from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
 
+from .learning import Steps, waves
 from .losslog import LossLog
+from .pictures import soften
 from .shapes import SHAPES
 from .split import training_scene
 from .text import WORDS
@@ -71,18 +71,8 @@ def new_captioner(words: BertTokenizer) -> BlipForConditionalGeneration:
     )
     model = BlipForConditionalGeneration(config)
     with torch.no_grad():
-        model.vision_model.embeddings.position_embedding[0, 1:] = 0.5 * _waves()
+        model.vision_model.embeddings.position_embedding[0, 1:] = 0.5 * waves(GRID, WIDTH)
     return model
-
-
-def _waves() -> Tensor:
-    """Sines and cosines of row and column, (patches, width)."""
-    rates = math.pi / GRID * 2.0 ** torch.arange(-1, 3).repeat_interleave(WIDTH // 16)
-    rates = rates * torch.linspace(0.75, 1.5, len(rates))
-    angles = torch.arange(GRID)[:, None] * rates
-    waves = torch.cat([angles.sin(), angles.cos()], dim=1)
-    rows, columns = waves[:, None].expand(-1, GRID, -1), waves[None].expand(GRID, -1, -1)
-    return torch.cat([rows, columns], dim=2).flatten(0, 1)
 
 
 @dataclass(frozen=True)
@@ -114,7 +104,7 @@ class _Painter:
 
     def _picture(self) -> tuple[np.ndarray, list[int], np.ndarray]:
         painting = paint(scene := _scene(self._rng), int(self._rng.choice(PAINTED_PX)), self._rng)
-        image = _soften(painting.image, self._rng).resize((SIZE_PX, SIZE_PX), Image.Resampling.BICUBIC)
+        image = soften(painting.image, self._rng).resize((SIZE_PX, SIZE_PX), Image.Resampling.BICUBIC)
         tokens = self._words(scene.describe())["input_ids"]
         tokens[0] = self._words.bos_token_id
         return np.asarray(image), tokens, _hints(scene, painting)
@@ -124,20 +114,6 @@ def _scene(rng: np.random.Generator) -> Scene:
     """A scene to train on, told in the one order, every fourth object an outline."""
     scene = training_scene(rng, pairs=0.5).ordered()
     return replace(scene, things=tuple(replace(thing, filled=bool(rng.random() > 0.25)) for thing in scene.things))
-
-
-def _soften(image: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Half of the pictures as they are; the others blurred, noisy or through JPEG, as pictures in the world are."""
-    kind = rng.integers(6)
-    if kind == 0:
-        return image.filter(ImageFilter.GaussianBlur(rng.uniform(0.004, 0.012) * image.width))
-    if kind == 1:
-        noise = rng.normal(0, rng.uniform(1, 8), (image.height, image.width, 3))
-        return Image.fromarray(np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8))
-    if kind == 2:
-        image.save(file := io.BytesIO(), "JPEG", quality=int(rng.integers(40, 95)))
-        return Image.open(file)
-    return image
 
 
 def _hints(scene: Scene, painting: Painting) -> np.ndarray:
@@ -166,20 +142,11 @@ def train(out: Path, log: LossLog, seed: int = 0) -> None:
     model = new_captioner(words)
     hint = nn.Linear(WIDTH, _HINTS)
     matrices, others = _sorted(model)
-    optimizers = [
-        torch.optim.Muon(matrices, lr=PEAK_RATE, momentum=0.95, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
-        torch.optim.AdamW([*others, *hint.parameters()], lr=PEAK_RATE, betas=(0.9, 0.98), weight_decay=0.0),
-    ]
+    steps = Steps(model, matrices, [*others, *hint.parameters()])
     for step in range(STEPS):
         rate = PEAK_RATE * min(1, (step + 1) / 100, (RATE_ENDS - step) / 2400)
-        for optimizer in optimizers:
-            optimizer.param_groups[0]["lr"] = rate
-            optimizer.zero_grad()
         loss, hinted = _loss(model, hint, painter.batch(), words.pad_token_id)
-        (loss + HINT_WEIGHT * hinted).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimizer in optimizers:
-            optimizer.step()
+        steps.make(loss + HINT_WEIGHT * hinted, rate)
         log.add(step + 1, loss.item(), hinted.item())
         if (step + 1) % SAVE_EVERY == 0 or step + 1 == STEPS:
             save(model, words, out)

@@ -89,6 +89,8 @@ def skeletons() -> dict[str, Any]:
         ("qwen2.5-vl-7b", 8_292_166_656, 729),
         ("realesrgan-x4plus", 16_697_987, 702),
         ("blip-large", 446_290_492, 615),
+        ("blip2-opt-2.7b", 3_744_761_856, 1247),
+        ("qwen2.5-1.5b-instruct", 1_543_714_304, 338),
         ("clipseg-rd64-refined", 150_747_746, 462),
         ("detr-resnet-50", 41_524_768, 318),
         ("owlv2-base-patch16-ensemble", 154_966_792, 418),
@@ -160,6 +162,17 @@ def test_qwen_image_edit_has_the_names_of_the_published_one(skeletons: dict[str,
     assert reader["model.language_model.layers.27.mlp.up_proj.weight"] == (18944, 3584)
     assert reader["model.visual.blocks.31.mlp.down_proj.weight"] == (1280, 3420)
     assert reader["lm_head.weight"] == (152064, 3584)
+
+
+def test_language_models_have_the_names_of_the_published_files(skeletons: dict[str, Any]) -> None:
+    qwen, blip2 = skeletons["qwen2.5-1.5b-instruct"], skeletons["blip2-opt-2.7b"]
+    shapes = {name: tuple(value.shape) for name, value in (qwen.state_dict() | blip2.state_dict()).items()}
+    assert shapes["model.layers.27.self_attn.k_proj.weight"] == (2 * 128, 1536)
+    assert qwen.lm_head.weight is qwen.model.embed_tokens.weight, "its file has the embedding once"
+    assert shapes["query_tokens"] == (1, 32, 768)
+    assert shapes["vision_model.encoder.layers.38.mlp.fc1.weight"] == (6144, 1408)
+    assert shapes["qformer.encoder.layer.10.crossattention.attention.key.weight"] == (768, 1408)
+    assert shapes["language_model.model.decoder.embed_tokens.weight"] == (50304, 2560)
 
 
 def test_nf4_leaves_in_16_bits_what_is_said_of_it(skeletons: dict[str, Any]) -> None:
