@@ -14,7 +14,7 @@ from hotfolder import workspace as places
 from hotfolder.capabilities.base import Context
 from hotfolder.capabilities.caption import Caption
 from hotfolder.catalog import store
-from hotfolder.errors import RejectedInput, Unsupported
+from hotfolder.errors import RejectedInput
 from hotfolder.metadata import read, write
 from hotfolder.miniatures.world import Scene, Thing, paint
 from hotfolder.spec import JobSpec, Planned
@@ -154,7 +154,6 @@ def test_a_generated_picture_is_described_anew(
 def test_what_cannot_be_is_refused_and_the_queue_goes_on(studio: Living, captioned: dict[str, dict[str, Any]]) -> None:
     data = photographs.written(PAINTED, "PNG")
     refused = {
-        "deep": ("mode: deep\n", "`mode: deep` comes later"),
         "form": ("format: webp\n", "`format` means nothing to `caption`"),
         "mode": ("mode: quick\n", "`mode` must be"),
         "long": ("prompt: " + "a " * 60 + "\n", "make one of them smaller"),
@@ -241,9 +240,10 @@ def test_nothing_is_appended_twice() -> None:
         assert ("model" in result.facts) == (expected.removeprefix("ohwx, ") == own.removeprefix("ohwx, "))
 
 
-def test_deep_is_refused_with_a_sentence() -> None:
-    with pytest.raises(Unsupported, match="`mode: deep` comes later"):
-        Caption.check(JobSpec(kind="caption"), Caption.Options(mode="deep"), (8, 8))
+def test_deep_is_another_model_and_objects_ask_a_detector() -> None:
+    spec, deep = JobSpec(kind="caption"), Caption.Options(mode="deep", objects=True)
+    assert (Caption.variant(spec, deep), Caption.variant(spec, Caption.Options())) == ("deep", None)
+    assert (Caption.helpers(spec, deep), Caption.helpers(spec, Caption.Options())) == (("detect",), ())
 
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
