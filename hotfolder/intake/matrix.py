@@ -16,6 +16,7 @@ from hotfolder.capabilities import CAPABILITIES
 from hotfolder.capabilities.base import Recipe
 from hotfolder.errors import BadSpec, Problem
 from hotfolder.intake import language
+from hotfolder.intake.pairing import is_picture
 from hotfolder.intake.parts import Part
 from hotfolder.intake.words import KEY_ALIASES, understood
 from hotfolder.spec import JobSpec
@@ -146,7 +147,7 @@ def _label(value: Any) -> str:
 def _word(value: Any) -> str:
     """Return a value as it stands in a file's name: short, without what a name cannot hold."""
     text = _label(value)
-    if isinstance(value, str) and "/" in value and " " not in value:
+    if isinstance(value, str) and is_picture(value):
         text = PurePosixPath(value).stem
     return re.sub(r"[^\w.]+", "-", text)[:MAX_WORD].strip("-.") or "empty"
 

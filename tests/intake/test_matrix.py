@@ -144,6 +144,20 @@ def test_one_failed_cell_costs_one_cell_and_trying_again_makes_that_one_and_the_
     assert not list(failed.iterdir()) and bench.tree("done") == {"upscale/photo.png", "upscale/photo.png.yaml"}
 
 
+def test_the_cells_may_name_pictures_that_lie_beside_the_job(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "w")
+    for number, name in ((3, "a.png"), (4, "b.png")):
+        bench.put(f"upscale/{name}", picture(number))
+    bench.put("upscale/two.yaml", "model: lanczos\nmatrix: {image: [a.png, b.png]}\n")
+    bench.run()
+    assert {job["name"]: job["state"] for job in bench.jobs()} == dict.fromkeys(
+        ("two_image-a", "two_image-b", "two_sheet"), "done"
+    )
+    assert bench.tree("done") == {"upscale/two.yaml", "upscale/a.png", "upscale/b.png"}
+    parents = {row["path"][-5:]: row["parent_path"] for row in bench.rows("select * from images where kind='upscale'")}
+    assert parents == {"a.png": "done/upscale/a.png", "b.png": "done/upscale/b.png"}
+
+
 def test_killed_halfway_a_matrix_goes_on_and_makes_no_cell_twice(tmp_path: Path) -> None:
     for place in living(tmp_path / "w"):
         place.drop("upscale/photo.png.yaml", MATRIX.format(factor=3))
