@@ -1,4 +1,4 @@
-"""``python -m hotfolder.miniatures.measure_detector``: how often the detector finds every thing, its shape and its box."""
+"""``python -m hotfolder.miniatures.measure_detector``: how often the detector finds every thing, its shape and box."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def overlap(one: Image.Image, other: Image.Image) -> float:
 
 
 def main() -> None:
-    """Prints the mean overlap for words that mean a thing and for the ground, and how often absent words find nothing."""
+    """Prints the mean overlap for words that mean something, and how often absent ones find nothing."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--weights", type=Path, default=None, help="a CLIPSeg folder; without it the shipped one")
     parser.add_argument("--count", type=int, default=100)

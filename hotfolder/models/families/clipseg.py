@@ -1,6 +1,6 @@
 """CLIPSeg: CLIPSegForImageSegmentation, at full size or as the shipped miniature.
 
-**Source:** transformers' CLIPSeg (Apache-2.0). It looks at the whole picture squashed into a square, and was trained so.
+**Source:** transformers' CLIPSeg (Apache-2.0). It looks at the whole picture squashed into a square, as trained.
 """
 
 from collections.abc import Mapping, Sequence
