@@ -94,8 +94,7 @@ def run(folder: Path | None) -> int:
             f"  {workspace.absolute(row['path'])}  {row['width']}x{row['height']}  "
             f"{row['prompt'] or row['caption'] or row['kind']}"
         )
-    for row in texts:
-        path = workspace.absolute(row["path"])
-        click.echo(f"  {path}  {path.read_text(encoding='utf-8').strip()}")
+    for file in (workspace.absolute(row["path"]) for row in texts):
+        click.echo(f"  {file}  {file.read_text(encoding='utf-8').strip()}")
     click.echo(f"\nLook at them there, or: hotfolder --workspace {workspace.root} browse")
     return code
