@@ -26,9 +26,13 @@ class Served(NamedTuple):
 
 @dataclass(frozen=True)
 class Order:
-    """One job as the service sends it. Paths are absolute; `image` is None where the job works on no picture,
-    `placement` where it needs no model. `pictures` are its further inputs by key, `helpers` the other kinds whose
-    models it asks. `upcoming`: the models of the next jobs, as far as they are known."""
+    """One job as the service sends it.
+
+    Paths are absolute; `image` is None where the job works on no picture, `placement` where it needs no model.
+    `pictures` are its further inputs by key, `helpers` the other kinds whose models it asks. `max_edge_px` is the
+    longest edge that its profile lets a model work on. `upcoming`: the models of the next jobs, as far as they are
+    known.
+    """
 
     job: int
     spec: JobSpec
@@ -40,6 +44,7 @@ class Order:
     image: Path | None = None
     image_name: str | None = None
     image_sha256: str | None = None
+    max_edge_px: int | None = None
     pictures: Mapping[str, Input] = field(default_factory=dict)
     helpers: Mapping[str, Served] = field(default_factory=dict)
     upcoming: tuple[str, ...] = ()

@@ -32,7 +32,7 @@ def order(workspace: Workspace, catalog: Catalog, job: dict[str, Any], machine: 
     spec = JobSpec.model_validate_json(job["spec"])
     capability = CAPABILITIES[spec.kind]
     kinds = capability.helpers(spec, capability.Options(**spec.options))
-    placement = _serve(workspace, spec, job["name"], machine)[1] if job["model"] else None
+    choice, placement = _serve(workspace, spec, job["name"], machine) if job["model"] else (None, None)
     helpers = {kind: _serve(workspace, spec.helper(kind), job["name"], machine) for kind in kinds}
     source = workspace.absolute(job["source_path"]) if job["source_path"] else None
     name, sha256 = _called(catalog, job, job["source_path"], source) if source else (None, None)
@@ -42,7 +42,8 @@ def order(workspace: Workspace, catalog: Catalog, job: dict[str, Any], machine: 
         "planned": json.loads(job["planned"]),
         "model": job["model"],
         "placement": placement.model_dump() if placement else None,
-        "helpers": {kind: (model, placed.model_dump()) for kind, (model, placed) in helpers.items()},
+        "max_edge_px": choice.serving.max_edge_px if choice else None,
+        "helpers": {kind: (served.entry.name, placed.model_dump()) for kind, (served, placed) in helpers.items()},
         "out": str(publish.fresh_stage(workspace, job)),
         "max_pixels": int(workspace.settings.max_megapixels * 1_000_000),
         "image": str(source) if source else None,
@@ -56,14 +57,14 @@ def order(workspace: Workspace, catalog: Catalog, job: dict[str, Any], machine: 
     }
 
 
-def _serve(workspace: Workspace, spec: JobSpec, name: str, machine: Machine) -> tuple[str, Placement]:
-    """Return the model that serves a job and how it is put on the machine."""
+def _serve(workspace: Workspace, spec: JobSpec, name: str, machine: Machine) -> tuple[profile.Choice, Placement]:
+    """Return what serves a job and how that is put on the machine."""
     has_card = machine.device != "cpu"
     settings = workspace.settings.profile, workspace.profiles, workspace.models
     choice = profile.choose(spec, *settings, name, has_card, variant_of(spec))
     assert choice
     weights = entries.weights_folder(choice.entry, workspace.models)
-    return choice.entry.name, choice.placement(spec, machine, entries.weights_bytes(weights))
+    return choice, choice.placement(spec, machine, entries.weights_bytes(weights))
 
 
 def _called(catalog: Catalog, job: dict[str, Any], place: str, path: Path) -> tuple[str, str | None]:

@@ -25,6 +25,8 @@ def find(names: tuple[str, ...], shipped: str = "there is nothing to fetch") -> 
     """
     fetchable = [entry.name for entry in entries().values() if entry.repo]
     for name in names:
+        if name in entries() and (url := entries()[name].url):
+            raise ConfigError(f"{name} is on no hub: download {url} into models/checkpoints/{name}/")
         if name in entries() and name not in fetchable:
             raise ConfigError(f"{name} comes with hotfolder; {shipped}")
         if name not in fetchable:

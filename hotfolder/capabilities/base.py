@@ -43,9 +43,10 @@ class Helper:
 class Context:
     """Everything a run may touch. `progress(step, of)` tells how far the current picture is.
 
-    `image` is what the job works on; `pictures` are the further ones it was given, by their key (`mask` ...), modes L,
-    RGB or RGBA. `caption` is what the input came with: the text file beside it, else the description in it. `loras`
-    are those that the job names, or its profile. `helpers` has the kinds that the capability asked for.
+    `image` is what the job works on, `max_edge_px` the longest edge that its model may work on, None for as it likes.
+    `pictures` are the further ones it was given, by their key (`mask` ...), modes L, RGB or RGBA. `caption` is what the
+    input came with: the text file beside it, else the description in it. `loras` are those that the job names, or its
+    profile. `helpers` has the kinds that the capability asked for.
     """
 
     spec: JobSpec
@@ -55,6 +56,7 @@ class Context:
     pool: Pool
     progress: Callable[[int, int], None]
     image: Image.Image | None = None
+    max_edge_px: int | None = None
     pictures: Mapping[str, Image.Image] = field(default_factory=dict)
     caption: str | None = None
     loras: tuple[Lora, ...] = ()

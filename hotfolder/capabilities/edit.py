@@ -6,8 +6,8 @@ from typing import Any
 from PIL import Image
 
 from hotfolder.capabilities.base import Capability, Context, Result
-from hotfolder.errors import BadSpec, Problem, RejectedInput
-from hotfolder.models import samplers
+from hotfolder.errors import RejectedInput
+from hotfolder.models import filling, samplers
 from hotfolder.spec import JobSpec, Planned
 
 MAX_ASPECT = 4.0
@@ -29,10 +29,7 @@ class Edit(Capability):
     @classmethod
     def check(cls, spec: JobSpec, options: Any, image_size: tuple[int, int] | None) -> None:
         """Refuse a sampler that does not fit, and a picture that is too long or too small."""
-        try:
-            samplers.find(spec.sampler)
-        except LookupError as error:
-            raise BadSpec([Problem("the job", None, "sampler", error.args[0])]) from None
+        samplers.check(spec.sampler)
         if image_size is None:
             return
         width, height = image_size
@@ -46,7 +43,7 @@ class Edit(Capability):
 
     @classmethod
     def helpers(cls, spec: JobSpec, options: Any) -> tuple[str, ...]:
-        return ("upscale",) if spec.upscaler and spec.upscaler.lower() != "lanczos" else ()
+        return filling.upscaling(spec)
 
     def run(self, context: Context) -> Iterator[Result]:
         """Run the model once for each planned picture, at the size it likes, and bring the result to the input's.
@@ -58,7 +55,8 @@ class Edit(Capability):
         for planned in context.planned:
 
             def make(family: Any, planned: Planned = planned) -> tuple[Image.Image, dict[str, Any]]:
-                return family.edit(given, planned, context.spec, context.progress, context.loras)
+                limit = context.max_edge_px
+                return family.edit(given, planned, context.spec, context.progress, context.loras, limit)
 
             made, facts = context.pool.attempt(context.model, make)
             facts["notes"] = (*facts.get("notes", ()), *_notes(context, made.size))

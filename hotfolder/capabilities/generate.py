@@ -32,10 +32,7 @@ class Generate(Capability):
     @classmethod
     def check(cls, spec: JobSpec, options: Any, image_size: tuple[int, int] | None) -> None:
         """Refuse a sampler that does not fit, and to change nothing of a picture."""
-        try:
-            sampler = samplers.find(spec.sampler)
-        except LookupError as error:
-            raise _wrong("sampler", error.args[0]) from None
+        sampler = samplers.check(spec.sampler)
         if image_size and sampler.solver == "Heun":
             raise _wrong("sampler", "Heun cannot begin with a picture; Euler, DPM++ 2M and UniPC can")
         if spec.strength == 0:

@@ -10,7 +10,8 @@ from hotfolder.capabilities.base import Capability, Context, Result
 from hotfolder.errors import BadSpec, Problem, RejectedInput
 from hotfolder.images import masks, sought
 from hotfolder.images.lengths import Length
-from hotfolder.models.filling import Filler, check_sampler, upscaling
+from hotfolder.models import samplers
+from hotfolder.models.filling import Filler, upscaling
 from hotfolder.spec import JobSpec, Options, Unit
 
 BLUR_PX = 4.0
@@ -47,7 +48,7 @@ class Inpaint(Capability):
 
     @classmethod
     def check(cls, spec: JobSpec, options: Any, image_size: tuple[int, int] | None) -> None:
-        check_sampler(spec)
+        samplers.check(spec.sampler)
         if spec.mask_prompt and not sought.phrases(spec.mask_prompt):
             problem = Problem(
                 "the job", None, "mask_prompt", f"`mask_prompt: {spec.mask_prompt}` has no words to look for"

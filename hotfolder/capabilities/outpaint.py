@@ -13,7 +13,8 @@ from hotfolder.images import lengths, masks, on_white
 from hotfolder.images.lengths import Length
 from hotfolder.images.masks import Box
 from hotfolder.metadata import write
-from hotfolder.models.filling import Filler, check_sampler, upscaling
+from hotfolder.models import samplers
+from hotfolder.models.filling import Filler, upscaling
 from hotfolder.spec import Edge, JobSpec, Options, Strict
 
 MAX_RESULT_MEGAPIXELS = 250
@@ -68,7 +69,7 @@ class Outpaint(Capability):
 
     @classmethod
     def check(cls, spec: JobSpec, options: Any, image_size: tuple[int, int] | None) -> None:
-        check_sampler(spec)
+        samplers.check(spec.sampler)
         _given(options)
         if image_size:
             size, _ = canvas_of(options, image_size)

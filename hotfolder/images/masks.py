@@ -4,8 +4,8 @@ All of it works in 8 bits and, where it can, on the part of a mask that is not b
 """
 
 from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
 from PIL import Image, ImageChops, ImageFilter
 
 from hotfolder.errors import RejectedInput
@@ -50,7 +50,7 @@ def of_alpha(image: Image.Image) -> Image.Image:
     return ImageChops.invert(image.getchannel("A"))
 
 
-def of_scores(found: Sequence[np.ndarray], threshold: float | None, size: tuple[int, int]) -> Image.Image:
+def of_scores(found: Sequence[Any], threshold: float | None, size: tuple[int, int]) -> Image.Image:
     """Return the mask, of `size`, of where any of some maps reaches a threshold.
 
     Args:
@@ -58,6 +58,8 @@ def of_scores(found: Sequence[np.ndarray], threshold: float | None, size: tuple[
         threshold: 0..1; None for greys, how high the best score is.
         size: (width, height).
     """
+    import numpy as np  # here, not above: the service imports this and never decodes
+
     best = np.maximum.reduce(list(found))
     scores = Image.fromarray(np.round(np.clip(best, 0, 1) * 255).astype(np.uint8))
     if threshold is None:
@@ -73,6 +75,8 @@ def of_scores(found: Sequence[np.ndarray], threshold: float | None, size: tuple[
 
 def grown(mask: Image.Image, by_px: int) -> Image.Image:
     """Return a mask that reaches `by_px` pixels farther to all sides, as an octagon does; less far where negative."""
+    import numpy as np  # here, not above: the service imports this and never decodes
+
     if by_px < 0:
         return ImageChops.invert(grown(ImageChops.invert(mask), -by_px))
     box = mask.getbbox()
@@ -126,8 +130,10 @@ def _around(box: Box, margin_px: int, size: tuple[int, int]) -> Box:
     )  # fmt: skip
 
 
-def _spread(pixels: np.ndarray, step: tuple[int, int], reach: int) -> None:
+def _spread(pixels: Any, step: tuple[int, int], reach: int) -> None:
     """Give each pixel the brightest value within `reach` steps both ways along a line; (h, w), in place."""
+    import numpy as np  # here, not above: the service imports this and never decodes
+
     for down, right in (step, (-step[0], -step[1])):
         covered = 0
         while covered < reach:
@@ -137,8 +143,8 @@ def _spread(pixels: np.ndarray, step: tuple[int, int], reach: int) -> None:
             covered += by
 
 
-def _shifted(pixels: np.ndarray, down: int, right: int) -> tuple[np.ndarray, np.ndarray]:
+def _shifted(pixels: Any, down: int, right: int) -> tuple[Any, Any]:
     """Return two views of equal size: pixels, and those that lie so far up and left of them."""
     high, wide = (max(edge - abs(by), 0) for edge, by in zip(pixels.shape, (down, right), strict=True))
     here, there = ((max(sign * down, 0), max(sign * right, 0)) for sign in (1, -1))
-    return tuple(pixels[top : top + high, left : left + wide] for top, left in (here, there))  # type: ignore[return-value]
+    return tuple(pixels[top : top + high, left : left + wide] for top, left in (here, there))

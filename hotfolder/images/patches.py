@@ -5,8 +5,8 @@ A picture may have 50 megapixels: only the part's small copy is ever in floating
 
 import math
 from collections.abc import Callable
+from typing import Any
 
-import numpy as np
 from PIL import Image
 
 from hotfolder.images import lengths, masks
@@ -114,6 +114,8 @@ def meeting(made: Image.Image, given: Image.Image, hole: Image.Image) -> Image.I
         made, given: RGB, of one size.
         hole: black and white, of that size.
     """
+    import numpy as np  # here, not above: the service imports this and never decodes
+
     known = (np.asarray(hole, np.float32) < masks.WHITE_FROM)[..., None].astype(np.float32)
     if not known.any():
         return made
@@ -143,8 +145,10 @@ def _widened(begin: int, end: int, least: int, limit: int) -> tuple[int, int]:
     return begin, begin + length
 
 
-def _smoothed(values: np.ndarray, radius: int) -> np.ndarray:
+def _smoothed(values: Any, radius: int) -> Any:
     """Return (h, w, channels) blurred three times by a box along both axes; what lies outside counts as 0."""
+    import numpy as np  # here, not above: the service imports this and never decodes
+
     for axis in (0, 1, 0, 1, 0, 1):
         pad = [(radius + 1, radius) if one == axis else (0, 0) for one in range(3)]
         sums = np.pad(values, pad).cumsum(axis, dtype=np.float32)

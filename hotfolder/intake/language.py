@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from hotfolder import sentences, yamlfile
 from hotfolder.capabilities import CAPABILITIES
 from hotfolder.errors import BadSpec, Problem, Unsupported
-from hotfolder.intake.words import KEY_ALIASES, LATER_KEYS, LATER_KINDS, understood
+from hotfolder.intake.words import KEY_ALIASES, LATER_KEYS, understood
 from hotfolder.registry import did_you_mean
 from hotfolder.sentences import Schema, shown
 from hotfolder.spec import IntakeKeys, JobSpec
@@ -83,9 +83,7 @@ def kind_of(word: str) -> str | None:
 
 
 def _kind_words() -> dict[str, str]:
-    words = {word: kind for kind, names in LATER_KINDS.items() for word in (kind, *names)}
-    words |= {word: kind for kind in CAPABILITIES for word in (kind, *CAPABILITIES[kind].aliases)}
-    return words
+    return {word: kind for kind in CAPABILITIES for word in (kind, *CAPABILITIES[kind].aliases)}
 
 
 def _plain(word: str) -> str:
@@ -113,7 +111,7 @@ def _kind(readings: "Sequence[_Reading]", default_kind: str | None, problems: li
 
 
 def _kinds() -> list[str]:
-    return sorted({*CAPABILITIES, *LATER_KINDS})
+    return sorted(CAPABILITIES)
 
 
 @dataclass
@@ -254,12 +252,8 @@ def is_preset(document: Document) -> bool:
 
 def _refuse_later(kind: str, values: dict[str, Any], origins: dict[str, Document]) -> None:
     """Raise Unsupported for what is right and not built yet."""
-    *others, last = CAPABILITIES
-    does = f"{', '.join(others)} and {last}"
-    if kind not in CAPABILITIES:
-        raise Unsupported(f"this version of hotfolder does {does}; `{kind}` comes later")
     later = [
-        str(origins[key].problem((key,), f"`{key}` comes later; this version of hotfolder does {does} without it"))
+        str(origins[key].problem((key,), f"`{key}` comes later; this version of hotfolder does {kind} without it"))
         for key, value in values.items()
         if value and key not in understood(CAPABILITIES[kind])
     ]

@@ -32,15 +32,10 @@ KEY_ALIASES = {
 }
 """Key of diffusers, A1111/Forge or ComfyUI -> ours."""
 
-LATER_KINDS = {
-}
-"""Kind -> its other names, until a capability of that kind exists."""
-
 LATER_KEYS = {
     "control": {"generate"},
     "style": {"generate"},
     "face": {"generate"},
-    "upscaler": {"generate"},
     "on_keep": {"generate", "upscale"},
 }
 """Common key -> the kinds that will understand it; it counts where the capability does not list it in `uses`."""

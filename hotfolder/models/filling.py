@@ -7,10 +7,8 @@ from typing import Any
 
 from PIL import Image
 
-from hotfolder.errors import BadSpec, Problem
 from hotfolder.images import patches
 from hotfolder.images.masks import Box
-from hotfolder.models import samplers
 from hotfolder.models.loras import Lora
 from hotfolder.spec import JobSpec, Planned
 
@@ -41,7 +39,8 @@ class Filler:
             return context.ask("upscale", lambda network: networks.enlarge(made, network.enlarge, context.progress))
 
         ask = functools.partial(context.pool.attempt, context.model)
-        return cls(ask, context.spec, context.loras, enlarge if "upscale" in context.helpers else None)
+        larger = enlarge if "upscale" in context.helpers else None
+        return cls(ask, context.spec, context.loras, larger, context.max_edge_px)
 
     def paint(
         self,
@@ -84,11 +83,3 @@ class Filler:
 def upscaling(spec: JobSpec) -> tuple[str, ...]:
     """Return the kind whose model is asked too where the job names a network as its `upscaler`."""
     return ("upscale",) if spec.upscaler and spec.upscaler.lower() != "lanczos" else ()
-
-
-def check_sampler(spec: JobSpec) -> None:
-    """Raise BadSpec for a sampler that does not fit."""
-    try:
-        samplers.find(spec.sampler)
-    except LookupError as error:
-        raise BadSpec([Problem("the job", None, "sampler", error.args[0])]) from None

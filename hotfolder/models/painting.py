@@ -19,6 +19,15 @@ SHOWN = 60
 """Characters of what was cut from a prompt that a note shows."""
 
 
+def on_grid(size: tuple[float, float], grid_px: int, max_edge_px: int | None = None) -> tuple[int, int]:
+    """Return the nearest size whose edges are multiples of `grid_px`, at least one; it is made smaller, its proportions
+    kept, until no edge is longer than `max_edge_px`."""
+    scale = min(1.0, (max_edge_px or max(size)) / max(size))
+    width, height = (max(round(edge * scale / grid_px), 1) * grid_px for edge in size)
+    most = (max_edge_px or max(width, height)) // grid_px * grid_px or grid_px
+    return min(width, most), min(height, most)
+
+
 class Painter(ABC):
     """A pipeline of diffusers in memory; a family names its class and parts, and says what is painted."""
 

@@ -12,6 +12,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from hotfolder.errors import BadSpec, Problem
+
 SOLVERS = {
     "Euler": ("euler", "eulerdiscrete", "flowmatcheuler", "flowmatcheulerdiscrete"),
     "DPM++ 2M": ("dpmpp2m", "dpmpp", "dpmsolverpp", "dpmsolvermultistep"),
@@ -61,3 +63,11 @@ def find(words: str | None) -> Sampler:
     raise LookupError(
         f"`{words}` does not fit flow models such as FLUX; there are {known}, each also with Karras or Exponential"
     )
+
+
+def check(words: str | None) -> Sampler:
+    """Return the sampler that a job means; raises BadSpec where it does not fit."""
+    try:
+        return find(words)
+    except LookupError as error:
+        raise BadSpec([Problem("the job", None, "sampler", error.args[0])]) from None

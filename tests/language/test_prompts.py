@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hotfolder.errors import BadSpec
 from hotfolder.intake import prompts
-from hotfolder.spec import JobSpec, Planned
+from hotfolder.spec import JobSpec, Planned, literal
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:dynamicprompts")
 
@@ -121,7 +121,7 @@ def test_a_picture_is_decided_by_its_seed_alone(wildcards: Path) -> None:
 @example("___")
 @example('{"scene": "a__b"}')
 def test_a_literal_prompt_expands_to_itself(text: str) -> None:
-    assert plan(Path("nowhere"), prompts.literal(text))[0].prompt == text
+    assert plan(Path("nowhere"), literal(text))[0].prompt == text
 
 
 @pytest.mark.parametrize(

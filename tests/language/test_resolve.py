@@ -6,7 +6,7 @@ from hotfolder import yamlfile
 from hotfolder.capabilities import CAPABILITIES
 from hotfolder.errors import BadSpec, Unsupported
 from hotfolder.intake import language
-from hotfolder.intake.words import KEY_ALIASES, LATER_KEYS, LATER_KINDS, UNIVERSAL
+from hotfolder.intake.words import KEY_ALIASES, LATER_KEYS, UNIVERSAL
 from hotfolder.spec import JobSpec
 
 
@@ -129,8 +129,7 @@ def test_names_of_the_field(word: str, kind: str | None) -> None:
 
 
 def test_no_word_means_two_kinds() -> None:
-    words = [word for kind, names in LATER_KINDS.items() if kind not in CAPABILITIES for word in (kind, *names)]
-    words += [word for kind in CAPABILITIES for word in (kind, *CAPABILITIES[kind].aliases)]
+    words = [word for kind in CAPABILITIES for word in (kind, *CAPABILITIES[kind].aliases)]
     assert len(words) == len(set(words))
 
 
@@ -168,14 +167,6 @@ def test_a_preset_is_checked_all_the_same() -> None:
         ("folder.yaml", 2),
         ("folder.yaml", 3),
     ]
-
-
-@pytest.mark.parametrize("kind", sorted(LATER_KINDS.keys() - set(CAPABILITIES)))
-def test_kinds_that_come_later(kind: str) -> None:
-    with pytest.raises(Unsupported, match=f"does .*generate and upscale; `{kind}` comes later"):
-        resolve(f"kind: {kind}\nprompt: a\nsome_option: 3")
-    with pytest.raises(BadSpec, match="`steps` must be a whole number"):
-        resolve(f"kind: {kind}\nsteps: many")
 
 
 LATER = {

@@ -16,18 +16,17 @@ from hotfolder.errors import RejectedInput
 from hotfolder.models.families import FAMILIES
 from hotfolder.models.families.base import PartClass
 from hotfolder.models.loras import Lora
-from hotfolder.models.painting import Painter
+from hotfolder.models.painting import Painter, on_grid
 from hotfolder.spec import JobSpec, Planned
 
 GRID_PX = 32
 
 
-def work_size(size: tuple[int, int], edge_px: int) -> tuple[int, int]:
+def work_size(size: tuple[int, int], edge_px: int, max_edge_px: int | None = None) -> tuple[int, int]:
     """Return the size at which a picture of `size`, (width, height), is worked on: of its proportions, with as many
-    pixels as a square of `edge_px` has."""
+    pixels as a square of `edge_px` has, and no edge longer than `max_edge_px`."""
     ratio = size[0] / size[1]
-    width, height = edge_px * math.sqrt(ratio), edge_px / math.sqrt(ratio)
-    return max(round(width / GRID_PX), 1) * GRID_PX, max(round(height / GRID_PX), 1) * GRID_PX
+    return on_grid((edge_px * math.sqrt(ratio), edge_px / math.sqrt(ratio)), GRID_PX, max_edge_px)
 
 
 class QwenImageEdit(Painter):
@@ -50,6 +49,7 @@ class QwenImageEdit(Painter):
         spec: JobSpec,
         progress: Callable[[int, int], None],
         loras: Sequence[Lora] = (),
+        max_edge_px: int | None = None,
     ) -> tuple[Image.Image, dict[str, Any]]:
         """Change a picture as the prompt says; returns it at the size that it was worked on, RGB, with what was really
         used.
@@ -57,13 +57,14 @@ class QwenImageEdit(Painter):
         Args:
             image: mode L, RGB or RGBA, any size; what is transparent counts as white.
             planned, spec, progress, loras: as `Painter.paint` takes them.
+            max_edge_px: the longest edge that is worked on.
 
         Raises:
             RejectedInput: steps or guidance are none that the model can work with, or a LoRA does not fit.
         """
         if spec.steps == 1:
             raise RejectedInput(f"`steps: 1` is too little for {self.entry.name}; it takes 2 at least")
-        width, height = work_size(image.size, self.entry.defaults.edge_px)
+        width, height = work_size(image.size, self.entry.defaults.edge_px, max_edge_px)
         given = images.on_white(image.resize((width, height), Image.Resampling.LANCZOS)).convert("RGB")
         return self.paint(planned, spec, progress, loras, image=given, width=width, height=height)
 
