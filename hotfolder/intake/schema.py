@@ -49,14 +49,14 @@ def _branch(kind: str) -> Schema:
     """Return what holds where `kind` is this kind: its options, and that keys it has no use for stay away."""
     capability = CAPABILITIES[kind]
     counts = understood(capability) | {key for key, kinds in LATER_KEYS.items() if kind in kinds}
-    idle = {key for key in sentences.fields(JobSpec) if key not in counts | {"options"}}
+    options = _options(kind)
+    idle = {key for key in sentences.fields(JobSpec) if key not in counts | {"options"}} - options.keys()
     names = (
         idle | {alias for alias, key in KEY_ALIASES.items() if key in idle} | ({"size"} if "width" in idle else set())
     )
-    options = _options(kind)
     return {
         "if": {"properties": {"kind": {"enum": _kind_words(kind)}}, "required": ["kind"]},
-        "then": {"properties": {**options, **dict.fromkeys(sorted(names - options.keys()), False)}},
+        "then": {"properties": {**options, **dict.fromkeys(sorted(names), False)}},
     }
 
 
