@@ -51,10 +51,10 @@ class Mask(Capability):
             if len(missed) == len(phrases):
                 raise RejectedInput("; ".join(missed))
             mask = masks.of_scores(maps, None if options.soft else options.threshold, image.size)
-            mask = masks.grown(mask, spec.mask_grow or 0)
-            if not mask.getbbox():
+            grown = masks.grown(mask, spec.mask_grow or 0)
+            if mask.getbbox() and not grown.getbbox():
                 raise RejectedInput(f"`mask_grow: {spec.mask_grow}` leaves nothing of what was found; shrink it less")
-            mask = masks.faded(mask, spec.mask_blur or 0)
+            mask = masks.faded(grown, spec.mask_blur or 0)
             if spec.mask_invert:
                 mask = ImageChops.invert(mask)
             facts: dict[str, Any] = {"notes": tuple(missed)} if missed else {}

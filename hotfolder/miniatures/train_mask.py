@@ -28,7 +28,7 @@ from .pictures import soften
 from .shapes import SHAPES
 from .split import training_scene
 from .text import WIDTH as TEXT_WIDTH
-from .world import paint
+from .world import COLOURS, paint
 
 SIZE_PX = 64
 PATCH_PX = 8
@@ -36,9 +36,9 @@ GRID = SIZE_PX // PATCH_PX
 WIDTH = 128
 LAYERS = 4  # the captioner's
 PAINTED_PX = (64, 96, 128, 192)
-STEPS = 700
+STEPS = 1200
 BATCH = 16  # pictures
-PHRASES = 3  # for each picture
+PHRASES = 4  # for each picture
 POOL = 2000  # pictures
 FRESH = 6  # pictures painted anew in every step
 PEAK_RATE = 1.5e-3
@@ -118,12 +118,14 @@ def teach(model: CLIPSegForImageSegmentation, text_encoder: Path, captioner: Pat
 
 @dataclass(frozen=True)
 class _Batch:
-    """Pixels (n, 64, 64, 3) and masks (n * phrases, 64, 64) uint8, tokens (n * phrases, length), hints (n, patches)."""
+    """Pixels (n, 64, 64, 3) and masks (n * phrases, 64, 64) uint8, tokens (n * phrases, length); shapes and
+    colours (n, patches) of what lies on each patch."""
 
     pixels: np.ndarray
     tokens: np.ndarray
     masks: np.ndarray
-    hints: np.ndarray
+    shapes: np.ndarray
+    colours: np.ndarray
 
 
 class _Painter:
@@ -138,8 +140,9 @@ class _Painter:
         for _ in range(FRESH):
             self._pool[self._rng.integers(len(self._pool))] = self._picture()
         chosen = [self._pool[i] for i in self._rng.integers(len(self._pool), size=BATCH)]
-        pixels, tokens, masks, hints = (np.stack(values) for values in zip(*chosen, strict=True))
-        return _Batch(pixels, tokens.reshape(-1, MAX_TOKENS), masks.reshape(-1, SIZE_PX, SIZE_PX), hints)
+        pixels, tokens, masks, shapes, colours = (np.stack(values) for values in zip(*chosen, strict=True))
+        masks = masks.reshape(-1, SIZE_PX, SIZE_PX)
+        return _Batch(pixels, tokens.reshape(-1, MAX_TOKENS), masks, shapes, colours)
 
     def _picture(self) -> tuple[np.ndarray, ...]:
         scene = training_scene(self._rng, pairs=0.6)
@@ -149,17 +152,21 @@ class _Painter:
         texts = [phrase.text for phrase in asked]
         tokens = self._words(texts, padding="max_length", max_length=MAX_TOKENS, truncation=True)["input_ids"]
         masks = [phrases.mask(one, scene, painting).resize(image.size, Image.Resampling.BOX) for one in asked]
-        hints = np.zeros((GRID, GRID), np.int64)
+        names = list(COLOURS)
+        shapes, colours = np.zeros((GRID, GRID), np.int64), np.full((GRID, GRID), names.index(scene.ground))
         for thing, mask in zip(scene.things, painting.masks, strict=True):
-            hints[np.asarray(mask.resize((GRID, GRID), Image.Resampling.BOX)) > 40] = 1 + SHAPES.index(thing.shape)
-        return np.asarray(image), np.array(tokens), np.stack([np.asarray(one) for one in masks]), hints.flatten()
+            is_there = np.asarray(mask.resize((GRID, GRID), Image.Resampling.BOX)) > 40
+            shapes[is_there], colours[is_there] = 1 + SHAPES.index(thing.shape), names.index(thing.colour)
+        stacked = np.stack([np.asarray(one) for one in masks])
+        return np.asarray(image), np.array(tokens), stacked, shapes.flatten(), colours.flatten()
 
 
 def train(generator: Path, captioner: Path, out: Path, log: LossLog, seed: int = 0) -> None:
     """Trains, and saves now and then.
 
     It begins with words and eyes of others, as the real one does with CLIP's; here they learn on. Beside the masks, the
-    picture's last layer is asked for the shape that lies on each patch, by a linear layer that is not kept.
+    picture's last layer is asked for the shape and the colour that lie on each patch, by a linear layer that is not
+    kept: asked for the shape alone it forgets the colours.
 
     Args:
         generator: Folder with `text_encoder` and `tokenizer`.
@@ -173,7 +180,7 @@ def train(generator: Path, captioner: Path, out: Path, log: LossLog, seed: int =
     painter = _Painter(words, np.random.default_rng(seed), POOL)
     model = new_masker(words)
     teach(model, generator / "text_encoder", captioner)
-    hint = nn.Linear(WIDTH, 1 + len(SHAPES))
+    hint = nn.Linear(WIDTH, 1 + len(SHAPES) + len(COLOURS))
     named = list(model.named_parameters())
     matrices = [weight for name, weight in named if weight.ndim == 2 and ".layers." in name]
     others = [weight for name, weight in named if not (weight.ndim == 2 and ".layers." in name)]
@@ -198,7 +205,7 @@ def save(model: CLIPSegForImageSegmentation, words: CLIPTokenizer, out: Path) ->
 
 
 def _loss(model: CLIPSegForImageSegmentation, hint: nn.Linear, batch: _Batch) -> tuple[Tensor, Tensor]:
-    """Cross entropy and overlap (dice) of the masks; cross entropy of the patches' shapes.
+    """Cross entropy and overlap (dice) of the masks; cross entropy of what lies on the patches.
 
     The parts are called one by one, because the whole model lets no gradient into its encoders.
     """
@@ -217,4 +224,6 @@ def _loss(model: CLIPSegForImageSegmentation, hint: nn.Linear, batch: _Batch) ->
     overlap = 2 * (made * wanted).sum((1, 2)) + 20
     dice = 1 - overlap / (made.sum((1, 2)) + wanted.sum((1, 2)) + 20)
     loss = functional.binary_cross_entropy_with_logits(logits, wanted) + 0.3 * dice.mean()
-    return loss, functional.cross_entropy(guesses.float().flatten(0, 1), torch.from_numpy(batch.hints).flatten())
+    shape, colour = guesses.float().flatten(0, 1).split((1 + len(SHAPES), len(COLOURS)), dim=1)
+    hinted = functional.cross_entropy(shape, torch.from_numpy(batch.shapes).flatten())
+    return loss, hinted + functional.cross_entropy(colour, torch.from_numpy(batch.colours).flatten())
