@@ -197,8 +197,18 @@ def _key(path: Path) -> str:
 
 
 def validation_problems(document: Document, error: ValidationError) -> Iterator[Problem]:
-    """Give pydantic's last word, about what a JSON Schema cannot say, as Problems of `document`."""
-    for detail in error.errors(include_url=False, include_input=False):
-        path = tuple(detail["loc"])
+    """Give pydantic's last word, about what a JSON Schema cannot say, as Problems of `document`.
+
+    Of a value that may be several things it gives one error for each, behind the names of Python types; those that say
+    in our words what is wrong with it stand alone then.
+    """
+    details = error.errors(include_url=False, include_input=False)
+    ours = {detail["loc"][:1] for detail in details if detail["type"] == "value_error"}
+    for detail in details:
+        if detail["type"] != "value_error" and detail["loc"][:1] in ours:
+            continue
+        path: Path = detail["loc"][:1]
+        for part in detail["loc"][1:]:
+            path = (*path, part) if (*path, part) in document.lines else path
         said = detail["msg"].removeprefix("Value error, ")
         yield document.problem(path, f"{_key(path)}: {said}" if path else said)

@@ -6,6 +6,8 @@ import pytest
 from pydantic import Field, ValidationError, model_validator
 
 from hotfolder import sentences, yamlfile
+from hotfolder.errors import BadSpec
+from hotfolder.intake import language
 from hotfolder.spec import Options
 
 
@@ -55,3 +57,18 @@ def test_pydantic_has_the_last_word() -> None:
         Many.model_validate(document.values)
     (problem,) = sentences.validation_problems(document, caught.value)
     assert (problem.line, problem.message) == (1, "`few` and `some` must differ")
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "sentence"),
+    [
+        ("outpaint", "extend: -5%", "`extend`: `-5%` is no length"),
+        ("outpaint", "extend: {left: -5}", "`extend.left`: `-5` is no length"),
+        ("inpaint", "padding: 99999%", "`padding`: `99999%` is too much"),
+    ],
+)
+def test_a_value_that_may_be_several_things_gets_one_sentence(kind: str, text: str, sentence: str) -> None:
+    with pytest.raises(BadSpec) as caught:
+        language.resolve(yamlfile.parse(text.encode(), "x.yaml"), kind)
+    (problem,) = caught.value.problems
+    assert str(problem).startswith(f"x.yaml, line 1: {sentence}")
