@@ -40,7 +40,7 @@ prove: dev  ## the long proof that no crash loses or repeats a job (takes strace
 	@$(BIN)/python tests/prove/run.py $(ARGS)
 
 retrace: dev  ## the first 200 steps of every miniature's training, against its committed curve (half an hour on one core)
-	@folder=$$(mktemp -d) && for name in vae text flux lora kontext upscaler captioner cutout expander masker detector; do \
+	@folder=$$(mktemp -d) && for name in vae text flux lora kontext fill upscaler captioner cutout expander masker detector; do \
 		echo $$name; $(BIN)/python -m hotfolder.miniatures.train $$name --steps 200 --into $$folder/$$name || exit 1; done
 
 audit: dev  ## known vulnerabilities in the locked dependencies

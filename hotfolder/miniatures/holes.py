@@ -11,8 +11,9 @@ from .shapes import SHAPES
 from .split import held_out, training_scene
 from .world import COLOURS, SIZES, Scene, Thing, coverage, layout
 
-OUTWARD = 0.4  # share of pictures that are to go on beyond their edges
+OUTWARD = 0.25  # share of pictures that are to go on beyond their edges
 WORDLESS = 0.5  # share of those of which nothing is said
+CENTRED = 0.7  # share of holes in the middle, as they are where a picture is worked on around its hole
 TOLD_GROUND = 0.3  # share of things that are named with the ground they stand on
 FILLS: dict[str | None, float] = {"small": 0.26, None: 0.36, "large": 0.44}
 """Radius of the thing in a hole, as a fraction of the hole's shorter side."""
@@ -67,7 +68,10 @@ def _inward(rng: np.random.Generator, size: tuple[int, int]) -> Hole | None:
     side = min(size)
     left, top = (size[0] - side) // 2, (size[1] - side) // 2
     spots = [(left + x * side, top + y * side, radius * side) for x, y, radius in layout(scene, rng)]
-    box = _around(spots[0], size, rng) if rng.random() < 0.35 else _anywhere(size, rng)
+    if rng.random() < CENTRED:
+        box = _centred(size, rng)
+    else:
+        box = _around(spots[0], size, rng) if rng.random() < 0.4 else _anywhere(size, rng)
     if any(_is_cut(spot, box) for spot in spots):
         return None
     taken = {scene.ground, *(thing.colour for thing in scene.things)}
@@ -99,6 +103,12 @@ def stamp(image: Image.Image, thing: Thing, x: float, y: float, radius: float) -
     side = max(image.size)
     mask = coverage(thing, x / side, y / side, radius / side, side)
     image.paste(COLOURS[thing.colour], mask=mask.crop((0, 0, *image.size)))
+
+
+def _centred(size: tuple[int, int], rng: np.random.Generator) -> Box:
+    half = min(size) * rng.uniform(0.25, 0.46)
+    x, y = (edge / 2 + edge * rng.uniform(-0.06, 0.06) for edge in size)
+    return max(int(x - half), 0), max(int(y - half), 0), min(int(x + half), size[0]), min(int(y + half), size[1])
 
 
 def _anywhere(size: tuple[int, int], rng: np.random.Generator) -> Box:

@@ -15,11 +15,11 @@ from .holes import training_hole
 from .losslog import LossLog
 from .train_flux import Encoders, fit, noise_levels, pack, positions, save, text_length
 
-GRIDS = {(8, 8): 5000, (10, 6): 1200, (6, 10): 1200, (9, 7): 1000, (7, 9): 1000}
+GRIDS = {(8, 8): 9000, (10, 6): 800, (6, 10): 800, (9, 7): 800, (7, 9): 800}
 """Tokens across and down -> pictures; a token is 16 pixels each way."""
-STEPS = 1600
+STEPS = 3600
 BATCH = 40
-RATE = 0.5  # of the generator's, whose weights it begins with
+RATE = 0.7  # of the generator's, whose weights it begins with
 HOLE_WEIGHT = 4.0  # of the tokens that the hole touches
 GUIDANCE = (1.0, 40.0)  # what is said of guidance changes nothing here
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -205,6 +206,10 @@ def save(pipeline: type[DiffusionPipeline], transformer: FluxTransformer2DModel,
         tokenizer_2=encoders.t5_tokenizer,
         transformer=copy.deepcopy(transformer).half(),
     ).save_pretrained(out)
+    for config in out.glob("*/config.json"):  # where the parts came from on this machine is nobody's business
+        values = json.loads(config.read_text())
+        values.pop("_name_or_path", None)
+        config.write_text(json.dumps(values, indent=2) + "\n")
 
 
 def flow_loss(
