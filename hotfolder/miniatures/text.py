@@ -24,10 +24,10 @@ WORDS = tuple(dict.fromkeys([*COLOURS, *SHAPES, *SIZES, *PLACES, *FURTHER_WORDS]
 
 def clip_tokenizer() -> CLIPTokenizer:
     """Byte-pair encoding with just the merges that make every word of the world one token."""
-    letters = _byte_letters()
+    letters = byte_letters()
     merges: list[tuple[str, str]] = []
     for word in WORDS:
-        pieces = _merge([*word[:-1], word[-1] + "</w>"], merges)
+        pieces = merge([*word[:-1], word[-1] + "</w>"], merges)
         while len(pieces) > 1:  # new merges rank last, so words done before keep their own
             merges.append((pieces[0], pieces[1]))
             pieces = [pieces[0] + pieces[1], *pieces[2:]]
@@ -80,7 +80,7 @@ def t5_encoder(tokenizer: T5Tokenizer) -> T5EncoderModel:
     return T5EncoderModel(config)
 
 
-def _merge(pieces: list[str], merges: list[tuple[str, str]]) -> list[str]:
+def merge(pieces: list[str], merges: list[tuple[str, str]]) -> list[str]:
     """Byte-pair encodes: applies the earliest merge that fits until none does."""
     rank = {pair: i for i, pair in enumerate(merges)}
     while len(pieces) > 1:
@@ -92,7 +92,7 @@ def _merge(pieces: list[str], merges: list[tuple[str, str]]) -> list[str]:
     return pieces
 
 
-def _byte_letters() -> list[str]:
+def byte_letters() -> list[str]:
     """The 256 printable stand-ins of bytes in byte-level encodings, as GPT-2 defined them."""
     plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [256 + n for n in range(256 - len(plain))]
