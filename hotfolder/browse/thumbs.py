@@ -8,6 +8,8 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
+from hotfolder.images.lengths import within
+
 EDGE_PX = 256
 MAX_PIXELS = 250_000_000
 _FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "AVIF")
@@ -35,7 +37,7 @@ def _make(picture: Path) -> bytes:
         if image.width * image.height > MAX_PIXELS:
             raise ValueError(f"{picture.name} has {image.width} x {image.height} pixels")
         if image.mode.startswith("I;16"):  # Pillow clips 16-bit grey at 255 instead of scaling it
-            small: Image.Image = image.resize(_fit(image.size)).point(lambda value: value / 256).convert("L")
+            small: Image.Image = image.resize(within(image.size, EDGE_PX)).point(lambda value: value / 256).convert("L")
         else:
             image.thumbnail((EDGE_PX, EDGE_PX))
             small = ImageOps.exif_transpose(image)
@@ -43,11 +45,6 @@ def _make(picture: Path) -> bytes:
         target = io.BytesIO()
         small.save(target, "WEBP", quality=80)
         return target.getvalue()
-
-
-def _fit(size: tuple[int, int]) -> tuple[int, int]:
-    scale = min(1.0, EDGE_PX / max(size))
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 def _keep(cached: Path, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Lengths as people write them: pixels, or percent of an edge."""
+"""Lengths as people write them, pixels or percent of an edge; and sizes within a longest edge."""
 
 import re
 from typing import Annotated
@@ -31,3 +31,10 @@ def pixels(length: int | str, edge: int) -> int:
     match = _LENGTH.fullmatch(str(length).strip())
     assert match
     return round(float(match[1]) * edge / 100 if match[2] == "%" else float(match[1]))
+
+
+def within(size: tuple[int, int], edge: int) -> tuple[int, int]:
+    """Return a size (width, height) in its proportions with at most `edge` pixels on either side: never larger, and
+    never without a pixel, however long and narrow."""
+    scale = min(1.0, edge / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))

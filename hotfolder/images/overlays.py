@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont, ImageOps
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
 from hotfolder.images.colour import on_white
+from hotfolder.images.lengths import within
 
 EDGE_PX = 2048
 """The longest edge of what is drawn."""
@@ -57,5 +58,5 @@ def boxes(image: Image.Image, found: Sequence[tuple[str, float, tuple[float, flo
 def _small(image: Image.Image) -> tuple[Image.Image, float]:
     """Return a copy no larger than EDGE_PX, RGB on white, and its scale to the picture."""
     scale = min(1.0, EDGE_PX / max(image.size))
-    small = ImageOps.contain(image, (EDGE_PX, EDGE_PX), Image.Resampling.BOX) if scale < 1 else image.copy()
+    small = image.resize(within(image.size, EDGE_PX), Image.Resampling.BOX) if scale < 1 else image.copy()
     return on_white(small).convert("RGB"), scale

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw, ImageFont
 
 from hotfolder.images.colour import on_white
+from hotfolder.images.lengths import within
 
 MAX_EDGE_PX = 16_000
 """Longest edge of a sheet: what a WebP file can have, with some room for the words."""
@@ -46,10 +47,8 @@ def edge_px(count: int, beside: int) -> int:
 
 def thumbnail(image: Image.Image, edge: int) -> Image.Image:
     """Return a picture for a sheet: mode RGB, on white where it has alpha, at most `edge` pixels long, never larger."""
-    scale = min(1.0, edge / max(image.size))
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     premultiplied = image.convert("RGBa") if image.mode == "RGBA" else image
-    small = premultiplied.resize(size, Image.Resampling.LANCZOS)
+    small = premultiplied.resize(within(image.size, edge), Image.Resampling.LANCZOS)
     return on_white(small.convert("RGBA")) if image.mode == "RGBA" else small.convert("RGB")
 
 

@@ -182,6 +182,16 @@ def test_an_overlay_is_no_larger_than_a_screen() -> None:
     assert drawn.getpixel((2014, 500)) == overlays.COLOURS[0]
 
 
+def test_a_ribbon_is_looked_at_as_well(studio: Living, detected: dict[str, dict[str, Any]]) -> None:
+    for name, size in (("wide", (6000, 1)), ("high", (1, 6000))):
+        studio.drop(f"detect/{name}.png.yaml", "threshold: 0\nmax: 3\n")
+        studio.drop(f"detect/{name}.png", photographs.written(Image.new("RGB", size, "white"), "PNG"))
+    for name, size in (("wide", (2048, 1)), ("high", (1, 2048))):
+        assert studio.job(name)["error"] is None
+        with Image.open(studio.workspace.absolute(studio.images(name)[0]["path"]).with_suffix(".overlay.png")) as seen:
+            assert seen.size == size
+
+
 def test_words_are_for_the_model_that_reads_them(tmp_path: Path) -> None:
     def chosen(**job: Any) -> str:
         spec = JobSpec(kind="detect", **job)

@@ -17,6 +17,8 @@ from hotfolder.registry import did_you_mean
 
 NO_LABEL = "N/A"
 """What COCO's unused numbers are called."""
+NARROWEST = 50
+"""How many times longer than wide a picture may be before black is added below or beside it."""
 
 
 class Detr:
@@ -57,7 +59,10 @@ class Detr:
                     f"{self.entry.name} knows {len(self.labels)} labels, and `{word}` is none of them"
                     f"{did_you_mean(word, self.labels)}; owlv2-base-patch16-ensemble looks for any words"
                 )
-        given = self.pixels(images.on_white(image).convert("RGB"), return_tensors="pt")
+        seen = images.on_white(image).convert("RGB")
+        least = max(seen.size) // NARROWEST  # of a narrower one no pixel would be left at the size it looks at
+        seen = seen.crop((0, 0, max(seen.width, least), max(seen.height, least)))
+        given = self.pixels(seen, return_tensors="pt")
         with torch.no_grad():
             made = self.model(
                 pixel_values=given.pixel_values.to(self.model.device, self.model.dtype),
@@ -65,7 +70,7 @@ class Detr:
             )
         made.logits, made.pred_boxes = made.logits.float().cpu(), made.pred_boxes.float().cpu()
         (found,) = self.pixels.post_process_object_detection(
-            made, threshold=0.0, target_sizes=[(image.height, image.width)]
+            made, threshold=0.0, target_sizes=[(seen.height, seen.width)]
         )
         names = [self.model.config.id2label[int(number)] for number in found["labels"]]
         guesses = list(zip(names, found["scores"].tolist(), map(tuple, found["boxes"].tolist()), strict=True))

@@ -6,7 +6,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from hotfolder import images
 from hotfolder.errors import RejectedInput
@@ -58,7 +58,8 @@ class Owlv2:
                 "profile's own detector knows"
             )
         side = self.pixels.size["height"]
-        small = ImageOps.contain(images.on_white(image).convert("RGB"), (side, side), Image.Resampling.BILINEAR)
+        width, height = (max(1, round(edge * side / max(image.size))) for edge in image.size)
+        small = images.on_white(image).convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
         square = Image.new("RGB", (side, side))
         square.paste(small)  # below and to the right it is black, as in the model's training
         pixels = self.pixels(square, do_resize=False, do_pad=False, return_tensors="pt").pixel_values
