@@ -123,6 +123,9 @@ def test_a_picture_that_is_begun_with_leaves_the_parts_in_their_precision(tmp_pa
     family = ModelPool(tmp_path).use(tiny.MODEL, half)
     spec = JobSpec(kind="generate", width=32, height=32, steps=2, strength=0.5)
     planned = Planned(seed=5, seed_locked=True, prompt="a fox")
-    family.generate(planned, spec, lambda step, of: None, Image.new("RGB", (32, 32), "red"))
+    _, facts = family.generate(planned, spec, lambda step, of: None, Image.new("RGB", (32, 32), "red"))
+    assert facts["strength"] == 0.5 and not facts["notes"], (
+        "one that lies beside its job is begun with like a named one"
+    )
     for part in ("transformer", "text_encoder", "text_encoder_2", "vae"):
         assert {one.dtype for one in getattr(family.pipeline, part).parameters()} == {torch.bfloat16}, part

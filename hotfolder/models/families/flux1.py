@@ -93,7 +93,7 @@ class Flux1(Flux):
             yield f"{asked[0]}x{asked[1]} became {made[0]}x{made[1]}: {edges}"
         if image and (lost := _cut(image.size, made)) > CUT_UNTOLD:
             yield f"{lost:.0%} of the picture was cut off at its sides: {made[0]}x{made[1]} has other proportions"
-        if spec.strength is not None and not spec.image:
+        if spec.strength is not None and image is None:
             yield "`strength` changed nothing: it says how much of a picture is changed, and none was given"
 
 
