@@ -250,9 +250,10 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz"
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, *(f"##{letter}" for letter in LETTERS)]
 
 
-@pytest.fixture(scope="module", params=["as published", "as saved today"])
+@pytest.fixture(scope="module", params=["as published", "as saved today", "with [DEC] as a word"])
 def tiny_blip(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A BLIP of random weights whose files lie as the real repository's do, or as transformers 5 writes them."""
+    """A BLIP of random weights whose files lie as the real repository's do, or as transformers 5 writes them; or as in
+    copies whose vocabulary has the token that captions are started with, and does not know that it is special."""
     import torch
     from transformers import BertTokenizer, BlipConfig, BlipForConditionalGeneration, BlipProcessor
     from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
@@ -271,7 +272,8 @@ def tiny_blip(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         words = BertTokenizer(vocab={word: number for number, word in enumerate(VOCABULARY)})
         BlipProcessor(BlipImageProcessorPil(size={"height": 32, "width": 32}), words).save_pretrained(folder)
         return folder
-    (folder / "vocab.txt").write_text("\n".join(VOCABULARY) + "\n")
+    started = ["[DEC]", "[ENC]"] if request.param == "with [DEC] as a word" else []
+    (folder / "vocab.txt").write_text("\n".join([*VOCABULARY, *started]) + "\n")
     texts = {"do_lower_case": True, "tokenizer_class": "BertTokenizer", "processor_class": "BlipProcessor"}
     (folder / "tokenizer_config.json").write_text(json.dumps(texts))
     pixels = {"image_processor_type": "BlipImageProcessor", "processor_class": "BlipProcessor", "do_resize": True}

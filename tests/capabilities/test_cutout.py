@@ -14,6 +14,7 @@ from hotfolder.miniatures import path as miniature
 from hotfolder.miniatures.world import Painting, Scene, Thing, paint
 from hotfolder.models.complete import is_there
 from hotfolder.models.entries import entries, weights_folder
+from hotfolder.models.families.birefnet import Network
 from hotfolder.models.placement import Placement
 from hotfolder.models.pool import BoundPool, ModelPool
 from hotfolder.spec import JobSpec, Planned
@@ -96,6 +97,13 @@ def test_transparency_that_was_there_stays(pool: BoundPool, painting: Painting) 
 def test_a_picture_of_nothing(pool: BoundPool) -> None:
     with pytest.raises(RejectedInput, match="nothing was found that stands out"):
         cut(pool, Image.new("RGB", (64, 40), "red"))
+
+
+def test_rembg_fetches_no_model_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("U2NET_HOME", str(tmp_path / "u2net"))
+    monkeypatch.setattr("socket.socket.connect", None)
+    assert Network.from_pretrained(ONNX).alpha(Image.new("RGB", (40, 30))).size == (40, 30)
+    assert not (tmp_path / "u2net").exists()
 
 
 def test_weights_are_taken_from_the_workspace_and_from_where_rembg_keeps_them(

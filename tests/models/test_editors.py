@@ -108,6 +108,8 @@ def test_qwen_edits_with_true_guidance(pool: ModelPool, name: str, monkeypatch: 
     assert (facts["guidance"], facts["prompt_tokens"] > 100) == (4.0, True)
     (note,) = facts["notes"]
     assert f"of which {name} reads 100; it was cut before" in note and note.endswith('END"')
+    whole, _, _ = edit(family, prompt="word " * 30 + "END" * 9, steps=2)
+    assert whole.tobytes() == made.tobytes(), "what is cut off, which the pipeline would read, counts for nothing"
     with pytest.raises(RejectedInput, match="it takes 2 at least"):
         edit(family, steps=1)
 

@@ -209,6 +209,22 @@ def test_words_that_a_model_cannot_look_for_are_refused(
         family.detect(Image.new("L", (30, 20)), ["cats"] if "detr" in name else [])
 
 
+def test_owlv2_sees_a_picture_at_the_top_left_of_a_black_square(
+    repository: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Squashed into it, as CLIPSeg sees one, things would have other proportions than in its training."""
+    name, folder = repository
+    if not name.startswith("owlv2"):
+        return
+    cache(name, folder, tmp_path / "hub", monkeypatch)
+    family = ModelPool(tmp_path).use(name, CPU)
+    wide = Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 64, 3), dtype=np.uint8))
+    square = Image.new("RGB", (64, 64))
+    square.paste(wide)
+    found = family.detect(wide, ["a cat", "fog " * 40])
+    assert found and found == family.detect(square, ["a cat", "fog " * 40]), "more words than it reads are cut off"
+
+
 def test_what_is_transparent_counts_as_white(
     repository: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
