@@ -122,23 +122,24 @@ class Admitter:
         return data
 
     def _companion_layers(self, group: Group) -> list[Document]:
-        values: dict[str, object] = {}
+        layers = []
         for role in COMPANIONS:
             if role in group.members:
                 name = group.members[role].name
-                values[role] = name if role == "mask" else {"image": name}
+                value = name if role == "mask" else {"image": name}
+                layers.append(Document(names.display(name), {role: value}, {}))
         if "prompt" in group.members:
             name = names.display(group.members["prompt"].name)
             text = prompts.decode(self._read(group.members["prompt"].path), name).strip()
             if not text:
                 raise NotYet(f"{name} is empty; waits for its content")
-            values["prompt"] = text
-        owner = names.display(group.primary.name)
-        return [Document(f"the companions of {owner}", values, {})] if values else []
+            layers.append(Document(name, {"prompt": text}, {}))
+        return layers
 
     def _from_prompts(self, group: Group, hot: HotFolder) -> tuple[Draft, ...]:
         entry = group.members["prompts"]
-        if hot.kind not in ("generate", "pipeline"):
+        kind = hot.kind or ""
+        if kind != "pipeline" and not (kind in CAPABILITIES and CAPABILITIES[kind].needs == {"prompt"}):
             raise NotYet("a text file of prompts is for inbox/generate/; here it waits for a picture of its name")
         name = names.display(entry.name)
         lines = prompts.prompt_lines(self._read(entry.path), name)

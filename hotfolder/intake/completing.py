@@ -46,7 +46,7 @@ class Completer:
         given = {"prompt": words, "mask": handed.mask or draft.spec.mask}
         spec = draft.spec.model_copy(update=given)
         if path and "image" not in capability.uses:
-            raise Unsupported(f"{where}: {spec.kind} makes pictures from words and takes none in this version")
+            raise Unsupported(f"{where}: `{spec.kind}` takes no picture; drop it into the folder of another kind")
         if "image" in capability.needs and not (path or handed.has_picture):
             raise NotYet("needs a picture: name one with `image:`")
         if "prompt" in capability.needs and not spec.prompt:
@@ -69,7 +69,10 @@ class Completer:
         self.refuse_what_cannot_run(choice, spec)
         for kind in capability.helpers(spec, options):
             helped = spec.helper(kind)
-            helper = self.choose(helped, where)
+            try:
+                helper = self.choose(helped, where)
+            except BadSpec as error:  # an `upscaler` is the one helper that a job names
+                raise BadSpec([replace(problem, key="upscaler") for problem in error.problems]) from None
             assert helper
             self.refuse_what_cannot_run(helper, helped)
         return replace(draft, spec=spec.model_copy(update=given), planned=planned, model=choice.entry.name)

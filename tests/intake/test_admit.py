@@ -63,11 +63,42 @@ def test_an_alias_is_pointed_at_where_it_is_written(bench: Bench) -> None:
     assert draft.error == "a.png.yaml, line 3: no model `lancsos` for upscale; did you mean `lanczos`?"
 
 
+def test_an_upscaler_that_is_none_is_pointed_at(bench: Bench) -> None:
+    bench.put("inpaint/a.png")
+    bench.put("inpaint/a.png.yaml", "profile: miniature\nprompt: a fox\nmask_prompt: dog\nupscaler: lancsos\n")
+    (draft,) = admit(bench, "inpaint/a.png").drafts
+    assert draft.error == "a.png.yaml, line 4: no model `lancsos` for upscale; did you mean `lanczos`?"
+
+
+def test_what_is_wrong_with_a_companion_names_it(bench: Bench) -> None:
+    bench.put("edit/a.png")
+    bench.put("edit/a.prompt.txt", "red " * 5_000)
+    bench.put("upscale/b.png")
+    bench.put("upscale/b.mask.png")
+    said = [admit(bench, origin).drafts[0].error for origin in ("edit/a.png", "upscale/b.png")]
+    assert said == [
+        "a.prompt.txt: `prompt` is 19,999 characters long, more than 16,384",
+        "b.mask.png: `mask` means nothing to `upscale`; take it out",
+    ]
+
+
+def test_what_works_on_words_alone_takes_text_files_and_no_picture(bench: Bench) -> None:
+    bench.put("expand/short.txt", "a red circle\n\na fox\n")
+    drafts = admit(bench, "expand/short.txt").drafts
+    assert [(one.name, one.spec.kind, one.spec.prompt) for one in drafts] == [
+        ("short_001", "expand", "a red circle"),
+        ("short_002", "expand", "a fox"),
+    ]
+    bench.put("expand/a.png")
+    (draft,) = admit(bench, "expand/a.png").drafts
+    assert draft.error == "a.png: `expand` takes no picture; drop it into the folder of another kind"
+
+
 def test_every_refusal_names_its_file(bench: Bench) -> None:
     bench.put("upscale/wide.png", picture(size=(900, 900)))
     bench.put("upscale/wide.png.yaml", "factor: 60\n")
-    bench.put("edit/a.png")
-    for origin in ("upscale/wide.png", "edit/a.png"):
+    bench.put("expand/a.png")
+    for origin in ("upscale/wide.png", "expand/a.png"):
         (draft,) = admit(bench, origin).drafts
         assert draft.error is not None
         assert draft.error.startswith(f"{origin.rpartition('/')[2]}: ")
