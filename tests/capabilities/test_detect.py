@@ -90,8 +90,8 @@ def test_words_found_nowhere_and_words_not_known_fail(studio: Living, detected: 
     refused = {
         "star": ("prompt: star, heart", "found no `star`; best score 0."),
         "dragon": ("prompt: dragon", "detr-resnet-50-miniature knows 7 labels, and `dragon` is none of them"),
-        "empty": ("prompt: ','", "has no words to look for"),
-        "form": ("format: png", "`format` means nothing to `detect`"),
+        "wordless": ("prompt: ','", "has no words to look for"),
+        "detect form": ("format: png", "`format` means nothing to `detect`"),
         "real": ("prompt: dragon\nprofile: auto", "owlv2-base-patch16-ensemble"),
     }
     for name, (job, _) in refused.items():
@@ -109,9 +109,9 @@ def test_photographs(studio: Living, detected: dict[str, dict[str, Any]]) -> Non
     clear = photographs.photograph("astronaut.png").convert("RGBA")
     clear.putalpha(clear.getchannel("R"))
     pictures = {
-        "china.jpg": (photographs.turned(china, 8), china.size),
-        "camera.png": (photographs.written(grey, "PNG"), grey.size),
-        "clear.png": (photographs.written(clear, "PNG"), clear.size),
+        "found-china.jpg": (photographs.turned(china, 8), china.size),
+        "found-camera.png": (photographs.written(grey, "PNG"), grey.size),
+        "found-clear.png": (photographs.written(clear, "PNG"), clear.size),
     }
     for name, (data, _) in pictures.items():
         studio.drop(f"detect/{name}.yaml", "threshold: 0.01\n")

@@ -30,8 +30,8 @@ def written(image: Image.Image) -> bytes:
 
 JOBS: dict[str, tuple[str, Image.Image]] = {
     # name: (job, what is white)
-    "one": ("prompt: the red circle", CIRCLE),
-    "both": ("prompt: the red circle, the purple tree", ImageChops.lighter(TREE, CIRCLE)),
+    "lone": ("prompt: the red circle", CIRCLE),
+    "pair": ("prompt: the red circle, the purple tree", ImageChops.lighter(TREE, CIRCLE)),
     "some": ("prompt: a blue star, the red circle", CIRCLE),
     "ground": ("prompt: the background", ImageChops.invert(ImageChops.lighter(TREE, CIRCLE))),
     "inverted": ("prompt: the red circle\nmask_invert: true", ImageChops.invert(CIRCLE)),
@@ -60,14 +60,14 @@ def test_it_is_white_where_the_words_mean_it(studio: Living, masked: dict[str, A
 
 
 def test_beside_it_lies_a_picture_to_look_at_and_in_it_what_made_it(studio: Living, masked: dict[str, Any]) -> None:
-    row = masked["one"]
+    row = masked["lone"]
     path = studio.workspace.absolute(row["path"])
     with Image.open(path.with_suffix(".overlay.png")) as overlay:
         changed = ImageChops.difference(overlay.convert("RGB"), PAINTING.image).convert("L")
     assert overlap(changed.point([255 * (grey > 8) for grey in range(256)]), CIRCLE) > 0.6
     assert (row["kind"], row["prompt"], row["model"]) == ("mask", "the red circle", "clipseg-rd64-refined-miniature")
     assert read.read(path).record["kind"] == "mask"
-    assert row["parent_path"] == "done/mask/one.png" and row["seed"] is None
+    assert row["parent_path"] == "done/mask/lone.png" and row["seed"] is None
 
 
 def test_a_phrase_that_is_not_found_is_told(studio: Living, masked: dict[str, Any]) -> None:
@@ -77,10 +77,10 @@ def test_a_phrase_that_is_not_found_is_told(studio: Living, masked: dict[str, An
 
 def test_what_cannot_be_is_refused_or_waits(studio: Living, masked: dict[str, Any]) -> None:
     refused = {
-        "dragon": ("prompt: a green house", "found no `a green house`; best score 0."),
+        "house": ("prompt: a green house", "found no `a green house`; best score 0."),
         "comma": ("prompt: ' , '", "has no words to look for"),
         "gone": ("prompt: the red circle\nmask_grow: -400", "`mask_grow: -400` leaves nothing of what was found"),
-        "form": ("prompt: a star\nformat: jpeg", "`format` means nothing to `mask`"),
+        "mask form": ("prompt: a star\nformat: jpeg", "`format` means nothing to `mask`"),
         "sure": ("prompt: a star\nthreshold: 2", "`threshold`"),
     }
     for name, (job, _) in refused.items():
@@ -99,9 +99,9 @@ def test_photographs_and_a_text_for_each_mask(studio: Living, masked: dict[str, 
     clear.putalpha(clear.getchannel("R"))
     job = "prompt: [an object, the background]\nthreshold: 0\nsoft: true\nmask_blur: 3\n"
     pictures = {
-        "coffee.jpg": (photographs.turned(coffee, 6), coffee.size),
-        "camera.png": (written(grey), grey.size),
-        "clear.png": (written(clear), clear.size),
+        "sought-coffee.jpg": (photographs.turned(coffee, 6), coffee.size),
+        "sought-camera.png": (written(grey), grey.size),
+        "sought-clear.png": (written(clear), clear.size),
     }
     for name, (data, _) in pictures.items():
         studio.drop(f"mask/{name}.yaml", job)
