@@ -61,7 +61,7 @@ class Cutout(Capability):
         """Find the mask and lay what it shows upon the background; a picture's own transparency stays."""
         assert context.image
         given, options = context.image, context.options
-        colour = images.on_white(given)
+        colour = images.on_white(given).convert("RGB")
         mask = context.pool.attempt(context.model, lambda family: family.cutout(colour))
         if mask.getextrema()[1] < EMPTY:
             raise RejectedInput("nothing was found that stands out from its background; nothing could be cut out")
