@@ -1,5 +1,8 @@
 """cutout on the shipped miniature: an ONNX file that rembg runs."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +100,14 @@ def test_transparency_that_was_there_stays(pool: BoundPool, painting: Painting) 
 def test_a_picture_of_nothing(pool: BoundPool) -> None:
     with pytest.raises(RejectedInput, match="nothing was found that stands out"):
         cut(pool, Image.new("RGB", (64, 40), "red"))
+
+
+def test_torch_keeps_its_threads_and_so_its_sums() -> None:
+    """A job's pixels are the same whether a cutout was made before it or not."""
+    program = f"import torch\nfrom hotfolder.models.families.birefnet import Network\nNetwork(Path({str(ONNX)!r}))"
+    run = [sys.executable, "-c", f"from pathlib import Path\n{program}\nprint(torch.get_num_threads())"]
+    made = subprocess.run(run, capture_output=True, text=True, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert made.stdout.split()[-1] == "1"
 
 
 def test_rembg_fetches_no_model_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,11 @@ class Network:
     """A rembg session for an ONNX file wherever it lies, on the processor or on what onnxruntime was installed for."""
 
     def __init__(self, path: Path) -> None:
+        import numba
         import onnxruntime
+
+        # OpenMP, which numba would take, is torch's too: with another number of threads other kinds' pixels change
+        numba.config.THREADING_LAYER = "workqueue"  # type: ignore[attr-defined]
         from rembg.sessions.birefnet_general import BiRefNetSessionGeneral
 
         class Local(BiRefNetSessionGeneral):
