@@ -22,12 +22,13 @@ def enlarge(
     pixels = np.asarray(image)
     alpha = pixels[..., 3]
     if (alpha == alpha.max()).all():
-        colours = network(pixels[..., :3], progress)
-        shown = np.full((*colours.shape[:2], 1), alpha.max())
-    else:
-        colours = network(_filled(pixels), lambda done, of: progress(done, 2 * of))
-        shown = network(_stacked(alpha), lambda done, of: progress(of + done, 2 * of))[..., :1]
-    return Image.fromarray(np.concatenate([colours, shown], axis=2))
+        larger = Image.fromarray(network(pixels[..., :3], progress))
+        larger.putalpha(int(alpha.max()))
+    else:  # one after the other: each is three bytes a pixel of the larger picture
+        larger = Image.fromarray(network(_filled(pixels), lambda done, of: progress(done, 2 * of)))
+        shown = network(_stacked(alpha), lambda done, of: progress(of + done, 2 * of))
+        larger.putalpha(Image.fromarray(np.ascontiguousarray(shown[..., 0])))
+    return larger
 
 
 def _stacked(grey: np.ndarray) -> np.ndarray:

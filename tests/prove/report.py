@@ -49,12 +49,12 @@ def table(rows: list[Row]) -> str:
         cells.append((row.part if row.part != part else "", row.what, f"{row.value:,}", goal))
         part = row.part
     if len({row.part for row in rows}) == 1:
-        return _aligned([line[1:] for line in cells])
-    return _aligned(cells)
+        return aligned([line[1:] for line in cells])
+    return aligned(cells)
 
 
-def _aligned(cells: Sequence[Sequence[str]]) -> str:
-    """Return the lines as a table whose last two columns are numbers."""
+def aligned(cells: Sequence[Sequence[str]]) -> str:
+    """Return the lines, the first of them headings, as a Markdown table whose last two columns are numbers."""
     columns = range(len(cells[0]))
     widths = [max(len(line[column]) for line in cells) for column in columns]
     signs = ["<" if column < len(cells[0]) - 2 else ">" for column in columns]
