@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from hotfolder import names, yamlfile
+from hotfolder.capabilities import CAPABILITIES
+from hotfolder.capabilities.base import Recipe
 from hotfolder.errors import BadSpec, JobError, NotYet, RejectedInput
 from hotfolder.intake import language, translating
 from hotfolder.intake.completing import Completer
@@ -30,7 +32,7 @@ TOOLS = {
 OURS = ("rerun of ", "variation of ")
 """How the line begins that is added to a job's note."""
 
-_OF_ONE = {"name", "priority", "variants", "note", "variation", "variation_seed"}
+_OF_ONE = {"name", "priority", "variants", "note", "matrix", "variation", "variation_seed"}
 """Keys of a finished job that were for that picture alone."""
 _OF_RECIPE = {"kind", "image", "image_sha256"}
 """Keys of a job file in rerun/ or vary/ that say what is to be made again."""
@@ -129,7 +131,10 @@ def _own(job: dict[str, Any], spec: JobSpec, name: str) -> _Recalled:
         (document,) = yamlfile.parse(json.dumps(kept, ensure_ascii=False).encode(), f"the job in {name}")
         kind = language.resolve([document], None).kind
     except (JobError, ValueError) as error:
-        raise RejectedInput(f"the job that is kept in {name} cannot be used: {error}") from None
+        why = "a text in it is damaged" if isinstance(error, UnicodeError) else error
+        raise RejectedInput(f"the job that is kept in {name} cannot be used: {why}") from None
+    if issubclass(CAPABILITIES[kind], Recipe):
+        raise RejectedInput(f"the job that is kept in {name} cannot be used: `{kind}` makes no picture itself")
     told = ["it is a variation itself: this begins from its seed"] if "variation" in job else []
     return _Recalled(document, kind, seed if isinstance(seed, int) else None, "hotfolder", told)
 

@@ -137,7 +137,9 @@ def needs_picture(spec: JobSpec) -> bool:
     first = spec.pipeline[0] if spec.pipeline else {}
     kind = language.kind_of(str(first.get("kind")))
     own = spec.image or any(KEY_ALIASES.get(key, key) == "image" for key in first)
-    return kind in CAPABILITIES and "image" in CAPABILITIES[str(kind)].needs and not own
+    if kind is None or issubclass(CAPABILITIES[kind], Recipe):  # what is wrong with it is said at once
+        return False
+    return "image" in CAPABILITIES[kind].needs and not own
 
 
 def label(number: int, of: int, kind: str) -> str:

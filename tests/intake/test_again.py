@@ -217,3 +217,21 @@ def test_check_of_other_pictures(bench: Bench) -> None:
     bench.put("generate/a.png")
     said = checked(bench, "generate/a.png")
     assert said == "# a.png\n# as things are: needs a prompt: put it into a.prompt.txt beside it\nkind: generate\n"
+
+
+@pytest.mark.parametrize(
+    ("job", "why"),
+    [
+        ({"pipeline": [{"kind": "generate", "prompt": "a"}]}, "`pipeline` makes no picture itself"),
+        ({"kind": "rerun"}, "`rerun` makes no picture itself"),
+        ({"kind": "generate", "prompt": "a \ud800"}, "a text in it is damaged"),
+    ],
+)
+def test_a_job_in_a_picture_that_can_have_made_none(bench: Bench, job: dict[str, Any], why: str) -> None:
+    draft = admitted(bench, "x", hotfolder=json.dumps({"image_id": "a1", "job": job}))
+    assert draft.error == f"the job that is kept in x.png cannot be used: {why}"
+
+
+def test_a_picture_of_a_matrix_is_made_again_alone(bench: Bench) -> None:
+    draft = admitted(bench, "x", hotfolder=ours(matrix={"steps": [1, 2]}))
+    assert (draft.error, draft.wait, draft.spec.matrix) == (None, None, None)

@@ -181,6 +181,13 @@ def test_a_folders_chain_waits_for_its_picture_and_its_steps(tmp_path: Path) -> 
     )  # fmt: skip
 
 
+def test_what_can_be_no_first_step_waits_for_no_picture(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "w")
+    bench.put("pipeline/x.yaml", "pipeline:\n- kind: rerun\n")
+    (draft,) = admit(bench, "pipeline/x.yaml").drafts
+    assert draft.error == "x.yaml, line 2: `rerun` cannot be a step of a chain: it makes jobs of its own"
+
+
 def test_a_preset_with_a_bad_step_is_waited_for(tmp_path: Path) -> None:
     bench = Bench(tmp_path / "w")
     bench.put("pipeline/folder.yaml", "pipeline: [{kind: upscale, factr: 2}]")
