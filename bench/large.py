@@ -20,12 +20,12 @@ from PIL import Image, ImageDraw, ImageFilter
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from bench.run import LARGE  # noqa: E402
 from hotfolder.metadata import png  # noqa: E402
 from tests.capabilities import photographs  # noqa: E402
 from tests.prove.report import aligned, machine  # noqa: E402
 from tests.service.living import Living, living  # noqa: E402
 
-HEADING = "## Large pictures"
 INTRO = """How much more the worker has in memory at its peak, while it does one job on a picture of {megapixels}
 megapixels, than with the models alone; they are the small ones that ship. A decoded picture takes 4 bytes a pixel. The
 goal is less than {goal:,} MB. Seconds are from the start of the job until it is recorded.
@@ -72,11 +72,11 @@ def main() -> int:
     command = " ".join(["bench/large.py", *sys.argv[1:]])
     facts = machine(command, None, time.monotonic() - began)
     intro = INTRO.format(megapixels=f"{options.megapixels:g}", goal=GOAL_MB)
-    section = "\n".join([HEADING, "", intro, *facts, "", aligned(cells)]) + "\n"
+    section = "\n".join([LARGE, "", intro, *facts, "", aligned(cells)]) + "\n"
     print(section)
     if options.write:
         path = ROOT / "docs" / "bench.md"
-        before, _, _ = path.read_text(encoding="utf-8").partition(HEADING)
+        before, _, _ = path.read_text(encoding="utf-8").partition(LARGE)
         path.write_text(f"{before.rstrip()}\n\n{section}", encoding="utf-8")
     return 1 if missed else 0
 

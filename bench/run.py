@@ -29,6 +29,9 @@ INTRO = """# How fast it is around the models
 every machine; seconds are the least of several runs, beside whatever else the machine did: see its load average.
 """
 
+LARGE = "## Large pictures"
+"""The section of docs/bench.md that bench/large.py writes."""
+
 
 def main() -> int:
     """Measure the parts asked for; returns 1 when a goal was missed."""
@@ -44,7 +47,10 @@ def main() -> int:
     facts = machine(command, None, time.monotonic() - began)
     print(table(rows), *facts, sep="\n")
     if options.write:
-        (ROOT / "docs" / "bench.md").write_text("\n".join([INTRO, *facts, "", table(rows)]) + "\n", encoding="utf-8")
+        path = ROOT / "docs" / "bench.md"
+        _, heading, large = path.read_text(encoding="utf-8").partition(LARGE)
+        mine = "\n".join([INTRO, *facts, "", table(rows)])
+        path.write_text(f"{mine}\n\n{heading}{large}".rstrip() + "\n", encoding="utf-8")
     missed = [row for row in rows if not row.is_met]
     for row in missed:
         print(f"not as it should be: {row.part}, {row.what}: {row.value} instead of {row.goal}")
