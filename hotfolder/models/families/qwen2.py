@@ -16,6 +16,8 @@ TASK = (
     "words. Keep every word of it that names a thing, a person, a color, a number, a size, a place or a style. Add "
     "what makes the picture vivid: light, material, surroundings and composition. Answer with the prompt alone."
 )
+LONGEST_WORDS = 200
+"""Of a prompt that is said again: one of thousands of words would be written for an hour."""
 TOKENS_A_WORD = 2
 """English takes about 1.3; a rewritten prompt ends by itself."""
 
@@ -39,7 +41,8 @@ class Qwen2:
 
         Args:
             prompt: what is to be rewritten.
-            words: about how many the answer shall have; it is cut off at twice as many tokens, and what the prompt has.
+            words: about how many the answer shall have; it is cut off at twice as many tokens, and what the prompt
+                has, up to LONGEST_WORDS.
             seed: the same one gives the same text.
         """
         import torch
@@ -47,7 +50,7 @@ class Qwen2:
         talk = [{"role": "system", "content": TASK.format(words=words)}, {"role": "user", "content": prompt}]
         asked = self.words.apply_chat_template(talk, add_generation_prompt=True, return_dict=True, return_tensors="pt")
         asked = asked.to(self.model.device)
-        limit = TOKENS_A_WORD * (words + len(prompt.split()))
+        limit = TOKENS_A_WORD * (words + min(len(prompt.split()), LONGEST_WORDS))
         devices = [self.model.device] if self.model.device.type == "cuda" else []
         with torch.random.fork_rng(devices):
             torch.manual_seed(seed % 2**63)
