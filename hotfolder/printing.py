@@ -85,16 +85,16 @@ def findings(found: Iterable["Finding"]) -> str:
 def models(stock: Iterable["Known"]) -> str:
     """Return the table of the known models. Only licences are folded, at spaces; for that it is 80 columns at least."""
     table = Table(box=None, pad_edge=False, collapse_padding=True)
-    for heading in ("model", "for", "here", "size", "memory GB", "licence"):
+    for heading in ("model", "here", "size", "memory GB", "licence"):
         table.add_column(heading, no_wrap=heading != "licence")
     for one in stock:
         here = "shipped" if one.packaged else "yes" if one.path else "begun" if one.here_bytes else "no"
         vram = "\n".join(f"{n / 1e9:.1f} {precision}" for precision, n in one.vram.items())
         is_said = one.commercial or "non-commercial" in one.licence.lower()
         notes = [one.licence, *(["non-commercial"] * (not is_said)), *(["gated"] * one.gated)]
-        use = "\n".join(one.kinds or ("LoRA for", *one.lora_for))
+        use = "\n  ".join((one.name, *(one.kinds or ("LoRA for", *one.lora_for))))
         size = gigabytes(one.bytes) if one.bytes else ""
-        table.add_row(one.name, use, here, size, vram, escape("; ".join(notes)))
+        table.add_row(use, here, size, vram, escape("; ".join(notes)))
     out = Console(file=io.StringIO(), width=max(Console().width, 80), highlight=False)
     out.print(table)
     assert isinstance(out.file, io.StringIO)

@@ -29,7 +29,7 @@ from hotfolder.capabilities import CAPABILITIES
 from hotfolder.capabilities.base import Context, Helper
 from hotfolder.errors import HotfolderError, JobError, NotYet, OutOfMemory, RejectedInput
 from hotfolder.images import colour
-from hotfolder.intake import prompts
+from hotfolder.intake import texts
 from hotfolder.metadata import read
 from hotfolder.models import entries, loras, memory
 from hotfolder.models.placement import Placement
@@ -225,7 +225,7 @@ def _caption(path: Path, found: read.Found) -> str | None:
     if beside.is_file() and not beside.is_symlink():
         with open(beside, "rb") as file:
             data = file.read(4 * MAX_CAPTION_CHARACTERS + 1)
-        text = prompts.decode(data, beside.name) if len(data) <= 4 * MAX_CAPTION_CHARACTERS else ""
+        text = texts.decode(data, beside.name) if len(data) <= 4 * MAX_CAPTION_CHARACTERS else ""
         if len(text or data) > MAX_CAPTION_CHARACTERS:
             raise RejectedInput(f"{beside.name} has more than {MAX_CAPTION_CHARACTERS} characters; that is no caption")
         return "\n".join(text.split("\r\n")).strip() or None

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from hotfolder import atomic, names, yamlfile
 from hotfolder.capabilities import CAPABILITIES
 from hotfolder.errors import BadSpec, ConfigError, JobError, NotYet, Problem, RejectedInput
-from hotfolder.intake import chains, language, prompts, unfolding
+from hotfolder.intake import chains, language, prompts, texts, unfolding
 from hotfolder.intake.completing import Completer
 from hotfolder.intake.pairing import COMPANIONS, Group, is_picture, stem
 from hotfolder.intake.parts import ALONE, Draft, Handed, Part
@@ -130,7 +130,7 @@ class Admitter:
                 layers.append(Document(names.display(name), {role: value}, {}))
         if "prompt" in group.members:
             name = names.display(group.members["prompt"].name)
-            text = prompts.decode(self._read(group.members["prompt"].path), name).strip()
+            text = texts.decode(self._read(group.members["prompt"].path), name).strip()
             if not text:
                 raise NotYet(f"{name} is empty; waits for its content")
             layers.append(Document(name, {"prompt": text}, {}))
@@ -167,7 +167,8 @@ class Admitter:
             draft = replace(draft, spec=spec, name=names.clean(spec.name) if spec.name else label)
             member, source = self._input(spec, group, hot)
             path = self.workspace.inbox / group.members[member].path if member else source
-            if path is None and group.late_for and unfolding.needs_picture(spec):
+            names_one = len(group.late_for) == 1 and "image" in CAPABILITIES[spec.kind].uses  # photo.png.yaml
+            if path is None and group.late_for and (names_one or unfolding.needs_picture(spec)):
                 name = names.display(group.late_for[0])
                 wanted = name if len(group.late_for) == 1 else f"a picture named {stem(name)}"
                 raise NotYet(f"waits for {wanted} beside it, or for `image:` in it")

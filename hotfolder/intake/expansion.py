@@ -25,7 +25,7 @@ from dynamicprompts.types import ResultGen
 from dynamicprompts.wildcards import WildcardManager
 
 from hotfolder.errors import BadSpec, Problem
-from hotfolder.intake import prompts
+from hotfolder.intake import texts
 from hotfolder.registry import did_you_mean
 from hotfolder.sentences import shown
 
@@ -123,7 +123,7 @@ class Expander:
         try:
             if path.stat().st_size > MAX_FILE_BYTES:
                 raise _refuse(f"the wildcard file {shown(path.name)} is larger than {MAX_FILE_BYTES:,} bytes")
-            text = prompts.decode(path.read_bytes(), f"wildcards/{path.name}", MAX_FILE_BYTES)
+            text = texts.decode(path.read_bytes(), f"wildcards/{path.name}", MAX_FILE_BYTES)
         except OSError as error:
             raise _refuse(f"the wildcard file {shown(path.name)} cannot be read ({error.strerror})") from None
         for line in map(str.strip, text.splitlines()):

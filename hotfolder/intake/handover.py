@@ -8,7 +8,7 @@ from hotfolder.catalog import chains as rows
 from hotfolder.catalog import queue
 from hotfolder.catalog.store import Reader
 from hotfolder.errors import JobError, NotYet
-from hotfolder.intake import chains, prompts
+from hotfolder.intake import chains, texts
 from hotfolder.spec import JobSpec
 from hotfolder.workspace import Workspace
 
@@ -109,7 +109,7 @@ def _words(workspace: Workspace, catalog: Reader, job: dict[str, Any]) -> str:
     paths = [row["path"] for row in rows.outputs(catalog, job) if row["path"].endswith(".txt")]
     for path in paths:
         try:
-            return prompts.decode(workspace.absolute(path).read_bytes(), path).strip()
+            return texts.decode(workspace.absolute(path).read_bytes(), path).strip()
         except OSError:
             raise NotYet(f"waits for the text `{path}`, which is not there") from None
     return ""

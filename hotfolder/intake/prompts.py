@@ -3,10 +3,10 @@
 import random
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from hotfolder import names, yamlfile
 from hotfolder.errors import BadSpec, Problem
+from hotfolder.intake import texts
 from hotfolder.spec import JobSpec, Planned
 
 if TYPE_CHECKING:
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 MAX_PICTURES = 10_000
 """Pictures of one job, and lines of one file of prompts."""
-MAX_PROMPT_FILE_BYTES = 1024 * 1024
 MAX_FILE_MARKS = 10_000
 """`{`, `|` and `__` in one file of prompts: expanding them takes 0.3 to 0.6 ms each, in the service."""
 
@@ -87,7 +86,7 @@ def prompt_lines(data: bytes, name: str) -> list[tuple[int, str]]:
     Raises:
         BadSpec: it is no text, too large, or has more than 10,000 prompts.
     """
-    text = decode(data, name)
+    text = texts.decode(data, name)
     lines = [(number, line.strip()) for number, line in enumerate(re.split("\r\n|\r|\n", text), 1) if line.strip()]
     if len(lines) > MAX_PICTURES:
         raise BadSpec([Problem(name, None, None, f"{len(lines):,} prompts; one file holds at most {MAX_PICTURES:,}")])
@@ -95,23 +94,3 @@ def prompt_lines(data: bytes, name: str) -> list[tuple[int, str]]:
         message = f"there are more than {MAX_FILE_MARKS:,} choices and wildcards; cut the file in several"
         raise BadSpec([Problem(name, None, None, message)])
     return lines
-
-
-def decode(data: bytes, name: str, limit_bytes: int = MAX_PROMPT_FILE_BYTES) -> str:
-    """Return a text file, of at most 1 MiB if nothing else is said: UTF-8, or UTF-16 with a byte order mark. Raises
-    BadSpec for another."""
-
-    def refuse(line: int | None, message: str) -> NoReturn:
-        raise BadSpec([Problem(name, line, None, message)])
-
-    if len(data) > limit_bytes:
-        refuse(None, f"the file is {len(data):,} bytes long; at most {limit_bytes:,} are read")
-    encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError as error:
-        refuse(data.count(b"\n", 0, error.start) + 1, "this is not UTF-8 text; save the file as UTF-8")
-    if bad := yamlfile.CONTROL.search(text):
-        line = text.count("\n", 0, bad.start()) + 1
-        refuse(line, f"there is a control character ({names.display(bad.group())}) here; take it out")
-    return text

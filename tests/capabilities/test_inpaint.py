@@ -202,7 +202,7 @@ def test_a_large_picture_comes_back_at_full_size_and_its_own_but_for_the_hole() 
     mask.paste(255, (900, 300, 960, 350))
     context = Context(
         JobSpec(kind="inpaint", prompt="x"), Inpaint.Options(), (Planned(prompt="x", seed=1, seed_locked=True),), "m",
-        Ready(Painter()), lambda step, of: None, large, {"mask": mask},
+        Ready(Painter()), lambda step, of: None, large, pictures={"mask": mask},
     )  # fmt: skip
     (result,) = Inpaint().run(context)
     assert result.image and result.image.size == large.size

@@ -56,7 +56,7 @@ def test_schnell_and_dev_are_told_apart_by_the_guidance(models: Path, prefix: st
     [
         ("fill", DEV | {"img_in.weight": [3072, 384]}, "is FLUX.1 Fill in one file, which cannot be read yet"),
         ("depth", DEV | {"img_in.weight": [3072, 128]}, "made to generate by edges or depth"),
-        ("flux1-kontext-dev", DEV, "is FLUX.1 Kontext by its name"),
+        ("my-kontext", DEV, "is FLUX.1 Kontext by its name"),
         ("small", DEV | {"img_in.weight": [32, 64]}, "is no FLUX.1 of the known size: its layers are 32 wide"),
         ("scaled", DEV | {"scaled_fp8": [2]}, "is FLUX.1 quantised in a way that cannot be read"),
         ("xl", {"conditioner.embedders.1.model.ln_final.bias": [8]}, "is a checkpoint of Stable Diffusion XL, which"),

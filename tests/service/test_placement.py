@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hotfolder import service
+from hotfolder import orders, service
 from hotfolder.models.placement import Machine
 from hotfolder.service import Service
 from tests.intake.bench import Bench
@@ -98,17 +98,21 @@ def test_with_a_card_a_picture_waits_for_the_network_that_enlarges_it(bench: Ben
     assert "realesrgan-x4plus" in job["wait_reason"]
 
 
-def test_a_job_whose_profile_has_gone_when_its_turn_comes_is_told_so(bench: Bench) -> None:
+def test_a_job_whose_profile_has_gone_when_its_turn_comes_is_told_so(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     own = bench.workspace.profiles / "mine.yaml"
     own.write_text("generate: flux1-schnell\n")
     bench.put("generate/a.yaml", "prompt: a fox\nprofile: mine\n")
 
-    class Forgetful(Service):
-        def _pick(self) -> Any:
-            own.unlink(missing_ok=True)
-            return super()._pick()
+    pick = orders.pick
 
-    Forgetful(bench.workspace, machine=lambda: PROCESSOR).run(once=True)
+    def forgetful(*words: Any) -> Any:
+        own.unlink(missing_ok=True)
+        return pick(*words)
+
+    monkeypatch.setattr(orders, "pick", forgetful)
+    Service(bench.workspace, machine=lambda: PROCESSOR).run(once=True)
     (job,) = bench.rows("select * from jobs")
     assert (job["state"], Refuser.orders) == ("failed", [])
     assert "no profile `mine`" in job["error"]
