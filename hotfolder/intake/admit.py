@@ -260,10 +260,19 @@ class Admitter:
         return None, next((sub / name for name in group.late_for if (sub / name).is_file()), None)
 
     def _named(self, spec: JobSpec, group: Group) -> tuple[str | None, Path | None]:
-        """Return the place of the picture that a job names itself, by hash or by path; no place where it names none."""
+        """Return the place of the picture that a job names itself, by hash or by path; no place where it names none.
+
+        Raises:
+            NotYet: it is not there, or another picture has its name by now.
+        """
         if spec.image_sha256 and (path := self._by_hash(spec)):
             return None, path
         place = self._place(spec.image, "image", group) if spec.image else None
+        if spec.image_sha256 and isinstance(place, Path):
+            raise NotYet(
+                f"waits for the picture that `{names.display(str(spec.image))}` was: it has changed since this job was "
+                "written; to work on what is there now, take `image_sha256` out"
+            )
         return (place, None) if isinstance(place, str) else (None, place)
 
     def _pictures(self, spec: JobSpec, group: Group) -> dict[str, str | Path]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from hotfolder import names, yamlfile
+from hotfolder import atomic, names, yamlfile
 from hotfolder.capabilities import CAPABILITIES
 from hotfolder.catalog import chains, queue
 from hotfolder.catalog.store import Catalog, storable
@@ -297,7 +297,8 @@ class Taking:
         )
         paths = [file["path"] for row in found for file in queue.files_of(row) if file.get("sha256") == sha256]
         paths += [row["path"] for row in self.catalog.rows("select path from images where sha256=?", storable(sha256))]
-        return next((path for name in paths if (path := self.workspace.absolute(name)).is_file()), None)
+        places = [path for name in paths if (path := self.workspace.absolute(name)).is_file()]
+        return next((path for path in places if atomic.sha256_of(path) == sha256), None)
 
     def _path(self, entry: Entry) -> Path:
         return self.workspace.inbox / entry.path

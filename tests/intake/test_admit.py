@@ -176,3 +176,17 @@ def test_a_broken_preset_makes_its_pictures_wait_with_file_and_line(bench: Bench
     assert draft.error is None
     assert draft.wait is not None
     assert says in draft.wait
+
+
+def test_a_job_file_named_after_a_picture_waits_for_it_also_where_words_would_do(bench: Bench) -> None:
+    bench.put("generate/fox.png.yaml", "prompt: a fox\nprofile: miniature\n")
+    (draft,) = admit(bench, "generate/fox.png.yaml").drafts
+    assert draft.wait == "waits for fox.png beside it, or for `image:` in it"
+
+
+def test_a_picture_that_was_replaced_is_not_taken_for_the_one_a_job_was_made_of(bench: Bench) -> None:
+    bench.put("upscale/again.yaml", f"factor: 2\nimage: done/upscale/a.png\nimage_sha256: {'0' * 64}\n")
+    (bench.workspace.done / "upscale").mkdir(parents=True)
+    (bench.workspace.done / "upscale/a.png").write_bytes(picture())
+    (draft,) = admit(bench, "upscale/again.yaml").drafts
+    assert draft.wait and "it has changed since this job was written" in draft.wait
