@@ -11,6 +11,9 @@ from hotfolder.catalog import queue, store
 from hotfolder.errors import HotfolderError
 from hotfolder.workspace import Workspace
 
+BESIDE = (".job.yaml", ".txt", ".json", ".yaml", ".mask.png", ".overlay.png")
+"""Endings of what is written beside a picture, under its name."""
+
 
 def verify(workspace: Workspace, settled: bool = True) -> list[str]:
     """Return what is wrong, empty when all agrees.
@@ -63,16 +66,17 @@ def _pixels(path: Path) -> str:
 def _strays(workspace: Workspace, catalog: store.Reader) -> Iterator[str]:
     """Each file in outbox has its row."""
     known = {row["path"] for row in catalog.rows("select path from outputs union select path from images")}
-    # a catalog that `rebuild` made knows the pictures alone, and photo managers write a picture's .xmp
+    known |= {f"{path}.xmp" for path in known}  # photo managers write a picture's
     stems = {path.rpartition(".")[0] for path in known}
-    known |= {f"{stem}{ending}" for stem in stems for ending in (".job.yaml", ".txt")} | {
-        f"{path}.xmp" for path in known
-    }
     for folder, folders, files in os.walk(workspace.outbox):
         folders[:] = [name for name in folders if not name.startswith(".")]
+        jobs = {name.removesuffix(".job.yaml") for name in files if name.endswith(".job.yaml")}
         for name in files:
             relative = workspace.relative(Path(folder, name))
-            if relative not in known and not name.startswith("."):
+            # a catalog that `rebuild` made knows the pictures alone, not what lies beside them or was made without one
+            beside = [ending for ending in BESIDE if name.endswith(ending)]
+            is_beside = any(relative.removesuffix(end) in stems or name.removesuffix(end) in jobs for end in beside)
+            if relative not in known and not is_beside and not name.startswith("."):
                 yield f"{store.storable(relative)} lies in outbox and is not in the catalog"
 
 

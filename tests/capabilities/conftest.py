@@ -11,6 +11,7 @@ from tests.service import tiny
 from tests.service.living import Living, living, poll
 
 PRESET = "size: 64x48\n"
+STUDIO: list[Living] = []
 LATE = "transformer/diffusion_pytorch_model.safetensors"
 
 
@@ -27,9 +28,17 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Living]:
     for one in living(tmp_path_factory.mktemp("studio") / "w"):
         (one.workspace.inbox / "generate" / "folder.yaml").write_text(PRESET)
         (one.workspace.wildcards / "animal.txt").write_text("cat\ndog\nowl\nfox\nbear\n")
+        STUDIO.append(one)
         yield one.start(HF_HOME=str(one.root / "no-cache"))
         assert one.end() == 0
         assert "Traceback" not in one.told()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_jobs() -> None:
+    """Each file of tests sees its own jobs alone, for others may have the same names."""
+    for one in STUDIO:
+        one.since = one.rows("select coalesce(max(id), 0) since from jobs")[0]["since"]
 
 
 @pytest.fixture(scope="session")

@@ -289,7 +289,7 @@ def test_a_job_waits_for_its_weights_and_starts_when_they_are_all_there(studio: 
     assert early.was_in_inbox, "its file stays in the inbox while it waits"
     assert "not complete: transformer/*.safetensors is missing" in str(incomplete["wait_reason"])
     assert f"not complete: {LATE} is missing or cut short" in str(cut_short["wait_reason"])
-    row = studio.job("early", "done", deadline_s=120)
+    (row,) = poll(lambda: studio.rows("select * from jobs where name='early' and state='done'"), "early job", 120)
     assert row["id"] == missing["id"], "the same job, that waited"
     assert (row["wait_reason"], row["attempts"]) == (None, 1)
 

@@ -207,4 +207,4 @@ def test_loops_and_mazes_take_no_time(nodes: dict[str, Any]) -> None:
     text = json.dumps({**nodes, "s": {"class_type": "K", "inputs": sampler}, "e": {"inputs": {"images": ["s", 0]}}})
     began = time.process_time()
     comfyui.parse(text)
-    assert time.process_time() - began < 0.5
+    assert time.process_time() - began < 5  # without a limit it would take hours

@@ -57,6 +57,8 @@ class Living:
         self.workspace = places.open_workspace(root)
         self.process: subprocess.Popen[str] | None = None
         self.frozen = 0
+        self.since = 0
+        """Jobs up to this id belong to other tests, whatever their names are."""
 
     def start(self, *words: str, **environment: str) -> "Living":
         """Start `hotfolder run` and return once it says that it runs."""
@@ -111,7 +113,7 @@ class Living:
 
         def look() -> dict[str, Any] | None:
             sql = "select jobs.*, drops.state drop_state from jobs join drops on drops.id=drop_id where jobs.name=?"
-            rows = self.rows(f"{sql} order by jobs.id desc limit 1", name)
+            rows = self.rows(f"{sql} and jobs.id>? order by jobs.id desc limit 1", name, self.since)
             found = [row for row in rows if row["state"] in wanted]
             return next(
                 (row for row in found if row["drop_state"] != "claimed" or row["state"] not in queue.ENDED), None
@@ -126,8 +128,8 @@ class Living:
 
     def images(self, name: str) -> list[dict[str, Any]]:
         """Return the rows of the pictures that the jobs of that name made, in order."""
-        sql = "select images.* from images join jobs on jobs.id=job_id where jobs.name=? order by path"
-        return self.rows(sql, name)
+        sql = "select images.* from images join jobs on jobs.id=job_id where jobs.name=? and jobs.id>? order by path"
+        return self.rows(sql, name, self.since)
 
     def filed(self, name: str, base: str) -> Path:
         """Return a file of that name in done/ or failed/, once it is there."""
