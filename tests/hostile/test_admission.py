@@ -17,7 +17,7 @@ from hotfolder.intake.presets import Presets
 from hotfolder.intake.scan import scan
 from tests.hostile.aftermath import Aftermath
 
-MOST_S = 0.5
+MOST_S = 3.0
 MOST_MB = 100
 _opened: list[str] | None = None
 

@@ -65,7 +65,7 @@ def test_a_tiff_of_endless_pages_is_counted_only_so_far(tmp_path: Path) -> None:
     path.write_bytes(broken.endless_pages(100_000))
     began = time.process_time()
     assert images.sniff(path, LIMIT).frames == 100
-    assert time.process_time() - began < 0.5
+    assert time.process_time() - began < 3
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts memory in Linux's units")

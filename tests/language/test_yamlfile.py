@@ -85,7 +85,7 @@ def test_the_largest_allowed_file_is_read_quickly(loader: type, monkeypatch: pyt
     text = "".join(f"k{number:04}: {'word ' * 11}\n" for number in range(999)).encode()[: yamlfile.MAX_BYTES]
     started = time.process_time()
     yamlfile.parse(text, "x.yaml")
-    assert time.process_time() - started < 1
+    assert time.process_time() - started < 5
 
 
 def test_bombs_cost_milliseconds() -> None:
@@ -95,4 +95,4 @@ def test_bombs_cost_milliseconds() -> None:
     for _ in range(100):
         with pytest.raises(BadSpec):
             yamlfile.parse(bomb.encode(), "x.yaml")
-    assert (time.process_time() - started) / 100 < 0.01
+    assert (time.process_time() - started) / 100 < 0.05

