@@ -10,7 +10,7 @@ from hotfolder.errors import BadSpec, Problem
 from hotfolder.intake import language
 from tests.language.broken import JOBS, YAML
 
-LIMIT_S = 0.5
+LIMIT_S = 3.0
 
 
 def resolve(data: bytes) -> None:
