@@ -1,6 +1,6 @@
 """What a picture of 50 megapixels costs: the worker's memory and the seconds of each kind of job.
 
-    .venv/bin/python bench/large.py [--only KIND ...] [--megapixels 50] [--write]
+    .venv/bin/python -m bench.large [--only KIND ...] [--megapixels 50] [--write]
 
 A real service gets each job twice: on a small picture, which loads the models that ship, then on a large one. What the
 worker then has more in memory at its peak is what the picture takes. Linux alone tells that.
@@ -17,14 +17,13 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFilter
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+from bench.run import LARGE
+from hotfolder.metadata import png
+from tests.capabilities import photographs
+from tests.prove.report import aligned, machine
+from tests.service.living import Living, living
 
-from bench.run import LARGE  # noqa: E402
-from hotfolder.metadata import png  # noqa: E402
-from tests.capabilities import photographs  # noqa: E402
-from tests.prove.report import aligned, machine  # noqa: E402
-from tests.service.living import Living, living  # noqa: E402
+ROOT = Path(__file__).parents[1]
 
 INTRO = """How much more the worker has in memory at its peak, while it does one job on a picture of {megapixels}
 megapixels, than with the models alone; they are the small ones that ship. A decoded picture takes 4 bytes a pixel. The
@@ -69,7 +68,7 @@ def main() -> int:
         cells.append((case, form, made, f"{more_mb:,.0f}", f"{took_s:.0f}"))
         print(*cells[-1], sep=" | ", flush=True)
         missed += more_mb > GOAL_MB
-    command = " ".join(["bench/large.py", *sys.argv[1:]])
+    command = " ".join([".venv/bin/python -m bench.large", *sys.argv[1:]])
     facts = machine(command, None, time.monotonic() - began)
     intro = INTRO.format(megapixels=f"{options.megapixels:g}", goal=GOAL_MB)
     section = "\n".join([LARGE, "", intro, *facts, "", aligned(cells)]) + "\n"

@@ -30,7 +30,7 @@ every machine; seconds are the least of several runs, beside whatever else the m
 """
 
 LARGE = "## Large pictures"
-"""The section of docs/bench.md that bench/large.py writes."""
+"""The section of docs/bench.md that bench.large writes."""
 
 
 def main() -> int:

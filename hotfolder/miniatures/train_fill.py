@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import FluxFillPipeline, FluxTransformer2DModel
+from diffusers import FluxFillPipeline
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from .holes import training_hole
 from .losslog import LossLog
-from .train_flux import Encoders, fit, noise_levels, pack, positions, save, text_length
+from .train_flux import Encoders, fit, grown_transformer, noise_levels, pack, positions, save, text_length
 
 GRIDS = {(8, 8): 9000, (10, 6): 800, (6, 10): 800, (9, 7): 800, (7, 9): 800}
 """Tokens across and down -> pictures; a token is 16 pixels each way."""
@@ -53,7 +53,7 @@ def train(generator: Path, out: Path, log: LossLog, seed: int = 0) -> None:
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     encoders = Encoders(generator)
-    transformer = new_transformer(generator)
+    transformer = grown_transformer(generator, in_channels=64 + 64 + 256, out_channels=64)
     data = {grid: encode_holes(encoders, grid, count, rng) for grid, count in GRIDS.items()}
     fit(
         transformer,
@@ -63,22 +63,6 @@ def train(generator: Path, out: Path, log: LossLog, seed: int = 0) -> None:
         log,
         RATE,
     )
-
-
-def new_transformer(generator: Path) -> FluxTransformer2DModel:
-    """The generator's transformer with Fill's wider input and guidance, both of which do nothing yet."""
-    folder = generator / "transformer"
-    known = FluxTransformer2DModel.from_pretrained(folder, local_files_only=True).float()
-    wider = {"in_channels": 64 + 64 + 256, "out_channels": 64, "guidance_embeds": True}
-    transformer = FluxTransformer2DModel.from_config({**known.config, **wider})
-    weights = known.state_dict()
-    entrance = torch.zeros_like(transformer.x_embedder.weight)
-    entrance[:, :64] = weights["x_embedder.weight"]
-    transformer.load_state_dict(weights | {"x_embedder.weight": entrance}, strict=False)
-    last = transformer.time_text_embed.guidance_embedder.linear_2
-    nn.init.zeros_(last.weight)
-    nn.init.zeros_(last.bias)
-    return transformer
 
 
 def encode_holes(encoders: Encoders, grid: tuple[int, int], count: int, rng: np.random.Generator) -> EncodedHoles:

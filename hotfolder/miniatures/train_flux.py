@@ -105,6 +105,22 @@ def new_transformer() -> FluxTransformer2DModel:
     )
 
 
+def grown_transformer(generator: Path, **changes: int) -> FluxTransformer2DModel:
+    """The finished generator's transformer, told a guidance too and with what ``changes`` says otherwise of its
+    configuration; what is new, a wider input among it, does nothing yet."""
+    folder = generator / "transformer"
+    known = FluxTransformer2DModel.from_pretrained(folder, local_files_only=True).float()
+    transformer = FluxTransformer2DModel.from_config({**known.config, **changes, "guidance_embeds": True})
+    weights = known.state_dict()
+    entrance = torch.zeros_like(transformer.x_embedder.weight)
+    entrance[:, : known.config.in_channels] = weights["x_embedder.weight"]
+    transformer.load_state_dict(weights | {"x_embedder.weight": entrance}, strict=False)
+    last = transformer.time_text_embed.guidance_embedder.linear_2
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
+    return transformer
+
+
 def train(out: Path, log: LossLog, seed: int = 0) -> None:
     """Trains, and saves a whole pipeline now and then.
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import FluxKontextPipeline, FluxTransformer2DModel
+from diffusers import FluxKontextPipeline
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from .edits import paint_edit, training_edit
 from .losslog import LossLog
-from .train_flux import GRID, SIZE_PX, Encoders, fit, noise_levels, positions, save, text_length
+from .train_flux import GRID, SIZE_PX, Encoders, fit, grown_transformer, noise_levels, positions, save, text_length
 
 EDITS = 9000
 STEPS = 1600
@@ -52,7 +52,7 @@ def train(generator: Path, out: Path, log: LossLog, seed: int = 0) -> None:
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     encoders = Encoders(generator)
-    transformer = new_transformer(generator)
+    transformer = grown_transformer(generator)
     data = encode_edits(encoders, EDITS, rng)
     fit(
         transformer,
@@ -62,18 +62,6 @@ def train(generator: Path, out: Path, log: LossLog, seed: int = 0) -> None:
         log,
         RATE,
     )
-
-
-def new_transformer(generator: Path) -> FluxTransformer2DModel:
-    """The generator's transformer with the guidance that Kontext is told, which does nothing yet."""
-    folder = generator / "transformer"
-    known = FluxTransformer2DModel.from_pretrained(folder, local_files_only=True).float()
-    transformer = FluxTransformer2DModel.from_config({**known.config, "guidance_embeds": True})
-    transformer.load_state_dict(known.state_dict(), strict=False)
-    last = transformer.time_text_embed.guidance_embedder.linear_2
-    nn.init.zeros_(last.weight)
-    nn.init.zeros_(last.bias)
-    return transformer
 
 
 def encode_edits(encoders: Encoders, count: int, rng: np.random.Generator) -> EncodedEdits:

@@ -19,6 +19,7 @@ from hotfolder.metadata import read, write
 from hotfolder.miniatures.world import Scene, Thing, paint
 from hotfolder.spec import JobSpec, Planned
 from tests.capabilities import photographs
+from tests.capabilities.stands import NoPool
 from tests.metadata import made
 from tests.metadata.test_embed import compressed
 from tests.service.living import Living, poll
@@ -197,17 +198,12 @@ def test_rebuild_and_verify_know_the_files_beside(
     assert verify.verify(copy) == []
 
 
-class _NoPool:
-    def attempt(self, name: str, work: Any) -> Any:
-        raise AssertionError("a caption that is kept needs no model")
-
-
 def test_a_kept_caption_loads_no_model() -> None:
     spec = JobSpec(kind="caption", options={"trigger": "mine"})
     planned = (Planned(seed=0, seed_locked=False),)
     for own, expected in (("mine", "mine"), ("mine, a tree", "mine, a tree"), ("miners", "mine, miners")):
         context = Context(
-            spec, Caption.Options(**spec.options), planned, "m", _NoPool(), lambda *_: None, PAINTED, caption=own
+            spec, Caption.Options(**spec.options), planned, "m", NoPool(), lambda *_: None, PAINTED, caption=own
         )
         (result,) = Caption().run(context)
         assert (result.image, result.texts, result.facts["model"]) == (None, {".txt": expected}, None)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -11,6 +12,7 @@ from hotfolder.capabilities.sheet import Sheet, SheetOptions
 from hotfolder.errors import BadSpec
 from hotfolder.images import sheets
 from hotfolder.spec import JobSpec, Planned
+from tests.capabilities.stands import NoPool
 
 COLOURS = [(200, 0, 0), (0, 160, 0), (0, 0, 200), (200, 160, 0)]
 
@@ -23,7 +25,7 @@ def drawn(pictures: dict[str, Image.Image], **options: Any) -> Image.Image:
         options=checked,
         planned=(Planned(seed=0, seed_locked=False),),
         model="",
-        pool=None,  # type: ignore[arg-type]
+        pool=NoPool(),
         progress=lambda step, of: None,
         pictures=pictures,
     )
@@ -39,11 +41,8 @@ def solids(sizes: list[tuple[int, int]]) -> dict[str, Image.Image]:
 
 def places_of(sheet: Image.Image, colour: tuple[int, int, int]) -> tuple[int, int, int, int]:
     """Return the box that has exactly this colour."""
-    is_it = [sheet.getchannel(band).point(lambda value, wanted=wanted: 255 * (value == wanted)) for band, wanted in enumerate(colour)]  # fmt: skip  # noqa: E501
-    both = Image.composite(is_it[0], Image.new("L", sheet.size), is_it[1])
-    box = Image.composite(both, Image.new("L", sheet.size), is_it[2]).getbbox()
-    assert box
-    return box
+    rows, columns = (np.asarray(sheet.convert("RGB")) == colour).all(-1).nonzero()
+    return int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1
 
 
 def test_pictures_stand_row_after_row_under_their_columns() -> None:

@@ -16,6 +16,7 @@ from hotfolder.capabilities.upscale import Upscale
 from hotfolder.errors import RejectedInput, Unsupported
 from hotfolder.spec import JobSpec, Planned
 from tests.capabilities import photographs
+from tests.capabilities.stands import NoPool
 from tests.service.living import Living, picture, poll
 
 CHINA, COFFEE, CAMERA = (photographs.photograph(name) for name in ("china.jpg", "coffee.png", "camera.png"))
@@ -144,7 +145,7 @@ def made(image: Image.Image, factor: float | None) -> Image.Image:
     """Run the capability itself."""
     context = Context(
         JobSpec(kind="upscale"), Upscale.Options(factor=factor), (Planned(seed=0, seed_locked=False),), "",
-        pool=None, progress=lambda step, of: None, image=image,  # type: ignore[arg-type]
+        pool=NoPool(), progress=lambda step, of: None, image=image,
     )  # fmt: skip
     (result,) = Upscale().run(context)
     return result.image

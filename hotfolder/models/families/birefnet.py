@@ -4,6 +4,7 @@
 sigmoid and the stretch of its map to 0..1 are made here, since rembg's divides by zero where the map is one value.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -25,11 +26,10 @@ class Network:
     """A rembg session for an ONNX file wherever it lies, on the processor or on what onnxruntime was installed for."""
 
     def __init__(self, path: Path) -> None:
-        import numba
         import onnxruntime
 
-        # OpenMP, which numba would take, is torch's too: with another number of threads other kinds' pixels change
-        numba.config.THREADING_LAYER = "workqueue"  # type: ignore[attr-defined]
+        # pymatting's numba would take OpenMP, which is torch's too: with other threads other kinds' pixels change
+        os.environ["NUMBA_THREADING_LAYER"] = "workqueue"
         from rembg.sessions.birefnet_general import BiRefNetSessionGeneral
 
         class Local(BiRefNetSessionGeneral):
