@@ -61,13 +61,13 @@ class Living:
         """Jobs up to this id belong to other tests, whatever their names are."""
 
     def start(self, *words: str, **environment: str) -> "Living":
-        """Start `hotfolder run` and return once it says that it runs."""
+        """Start `hotfolder run` and return once it says that it runs, with its catalog made."""
         with open(self.root / "told.txt", "a") as told:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "hotfolder", "--workspace", str(self.root), *words, "run"],
                 stdout=told, stderr=told, cwd=ROOT, env=os.environ | environment,
             )  # fmt: skip
-        poll(lambda: self.status().running or self.process.poll(), "running service")
+        poll(lambda: (self.status().running and self.rows("select 1")) or self.process.poll(), "running service")
         return self
 
     def end(self, number: int = signal.SIGTERM, timeout_s: float = 120) -> int:
