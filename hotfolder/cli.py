@@ -271,12 +271,14 @@ def prune(names: tuple[str, ...], yes: bool) -> None:
 
 @commands.command()
 @click.option("--port", type=int, help="Default 8001, or the next free one.")
-def browse(port: int | None) -> None:
-    """Show the catalog in a browser, read-only, on this machine alone."""
+@click.option(
+    "--review", is_flag=True, help="With buttons to rate, keep, reject and make more."
+)
+def browse(port: int | None, review: bool) -> None:
+    """Show the catalog in a browser, on this machine alone; read-only but for --review."""
     from hotfolder.browse.serve import serve
 
-    workspace = _open()
-    serve(workspace.root, workspace.outbox, workspace.catalog, port=port)
+    serve(_open(), port=port, review=review)
 
 
 @commands.command()

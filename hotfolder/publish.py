@@ -108,7 +108,7 @@ def _is_taken(workspace: Workspace, catalog: Catalog, path: PurePosixPath) -> bo
 
 def publish(workspace: Workspace, catalog: Catalog, job: int) -> None:
     """Link what `intend` reserved into outbox, then record it and end the job."""
-    row = catalog.row("select id, drop_id, source_path from jobs where id=?", job)
+    row = catalog.row("select id, drop_id, hot_folder, source_path from jobs where id=?", job)
     assert row
     out = job_folder(workspace, row)
     # what lies beside a picture comes first: who watches for pictures finds it complete
@@ -134,7 +134,8 @@ def publish(workspace: Workspace, catalog: Catalog, job: int) -> None:
             if output["role"] == "picture":
                 # an input that came with the drop gets its place when that is filed away
                 named = None if (row["source_path"] or "").startswith(".hotfolder/") else row["source_path"]
-                pictures.put_image(catalog, {**json.loads(output["facts"]), "parent_path": named}, output, now)
+                facts = {**json.loads(output["facts"]), "parent_path": named}
+                pictures.put_image(catalog, facts, {**output, "hot_folder": row["hot_folder"]}, now)
         catalog.rows("update outputs set published=1 where job_id=?", job)
         catalog.rows("update jobs set state='done', error=null, finished_at=? where id=?", now, job)
     crash_point("recorded")

@@ -6,6 +6,7 @@ What only the catalog knew is gone: job ids, seconds, and jobs that made nothing
 import contextlib
 import json
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,8 @@ from hotfolder.images import PROMISED, SUFFIXES
 from hotfolder.intake import claim
 from hotfolder.metadata import read
 from hotfolder.workspace import Workspace
+
+_MADE = re.compile(r"outbox/(.+?)/\d{4}-\d\d-\d\d/")
 
 
 def rebuild(workspace: Workspace) -> tuple[int, int]:
@@ -91,7 +94,7 @@ def _put_picture(workspace: Workspace, catalog: Catalog, path: Path, worked_on: 
     relative = workspace.relative(path)
     facts = facts_of(found, image, path)
     facts["parent_path"] = _input_of(catalog, found.job or {})
-    output = {"path": relative, "sha256": atomic.sha256_of(path), "job_id": None}
+    output = {"path": relative, "sha256": atomic.sha256_of(path), "hot_folder": _hot_folder(relative)}
     try:
         with catalog.transaction():
             pictures.put_image(catalog, facts, output, utc_now())
@@ -100,6 +103,12 @@ def _put_picture(workspace: Workspace, catalog: Catalog, path: Path, worked_on: 
     if sha256 := (found.job or {}).get("image_sha256"):
         worked_on[relative] = str(sha256)
     return True
+
+
+def _hot_folder(relative: str) -> str | None:
+    """Return which hot folder a picture came from, while it lies below the day it was made on."""
+    found = _MADE.match(relative)
+    return found[1] if found else None
 
 
 def _find_moved_parents(workspace: Workspace, catalog: Catalog, worked_on: dict[str, str]) -> None:

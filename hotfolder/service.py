@@ -3,8 +3,6 @@
 `Service.run` is the way of a file, read from top to bottom.
 """
 
-import contextlib
-import json
 import logging
 import random
 import shutil
@@ -26,13 +24,12 @@ from hotfolder.models.placement import Machine
 from hotfolder.pausing import Pausing
 from hotfolder.publish import Staged
 from hotfolder.recovery import pick_up_stranded, recover
+from hotfolder.telling import Running, Telling
 from hotfolder.workerprocess import WorkerProcess
 from hotfolder.workspace import Workspace
 
 log = logging.getLogger("hotfolder")
 
-TELL_S = 0.5
-"""At most this often, in seconds, what happens now is written for `status`."""
 PAUSE_S = 1.0
 """While paused, how often it is looked whether that is over; taking a file away makes no event."""
 LOOK_COST = 5
@@ -54,16 +51,14 @@ class Service:
         self.tell = tell
         self.taking: Taking
         self.worker: WorkerProcess | None = None
-        self.running: dict[str, Any] | None = None
-        self.heard_at = self.first_step_at = 0.0
+        self.running: Running | None = None
         self.loaded: list[str] = []
-        self.progress: dict[str, Any] = {}
-        self.first_step: dict[str, Any] = {}
         self.stopping = False
         self.paused: str | None = None
         self._bell = threading.Event()
-        self._look_at = self._look_not_before = self._told_at = 0.0
-        self._untold = self._stranded = self._filed = False
+        self._look_at = self._look_not_before = 0.0
+        self._stranded = self._filed = False
+        self._telling = Telling(workspace)
         self._pausing = Pausing(workspace)
         self._fetcher = Fetcher(workspace, self.catalog, self._bell.set, tell)
 
@@ -138,7 +133,7 @@ class Service:
             self.taking.cancel_waiting(row)
         else:
             chain = [step for step in chains.steps_of(self.catalog, row) if step["state"] not in final]
-            if self.running and self.running["id"] in [step["id"] for step in chain]:
+            if self.running and self.running.job["id"] in [step["id"] for step in chain]:
                 self.lose_worker()
             with self.catalog.transaction():
                 for step in chain:
@@ -150,7 +145,7 @@ class Service:
         """Go on with jobs that disk trouble left halfway."""
         if self._pausing.in_trouble or not self._stranded:
             return
-        pick_up_stranded(self.workspace, self.catalog, self.running["id"] if self.running else None)
+        pick_up_stranded(self.workspace, self.catalog, self.running.job["id"] if self.running else None)
         self._stranded, self._look_at = False, 0.0  # what comes after these is among what waits
 
     # -- from the inbox to the queue ----------------------------------------------------------------------------
@@ -223,7 +218,7 @@ class Service:
         if self.worker is None:
             self.worker = WorkerProcess(self.workspace, self._bell.set)
             self.loaded = []
-        self.running, self.progress, self.heard_at = job, {}, time.monotonic()
+        self.running = Running(job)
         try:
             self.worker.send(orders.order(self.workspace, self.catalog, job, self.machine()))
         except HotfolderError as error:  # the profile or the card is another than when the job was taken in
@@ -236,14 +231,13 @@ class Service:
         if self.worker is None:
             return
         for message in self.worker.hear():
-            self.heard_at = time.monotonic()
+            if self.running:
+                self.running.hear()
             self.loaded = message.get("loaded", self.loaded)
             if message["event"] == "progress":
-                if not self.progress:
-                    self.first_step, self.first_step_at = message, self.heard_at
-                self.progress = message
                 if self.running:
-                    self.tell({**self.running, **message}, "progress")
+                    self.running.move_on(message)
+                    self.tell({**self.running.job, **message}, "progress")
             elif message["event"] == "done":
                 self.publish_result(message)
             elif message["event"] == "failed":
@@ -252,14 +246,13 @@ class Service:
                 self.strike(WorkerLost(f"The worker died while it ran this job: {message['how']}."))
                 return
         timeout = self.workspace.settings.job_timeout_s
-        if self.running and time.monotonic() - self.heard_at > timeout:
+        if self.running and time.monotonic() - self.running.heard_at > timeout:
             self.worker.kill()
             self.strike(WorkerLost(f"The worker gave no sign of life for {timeout:g} s while it ran this job."))
 
     def publish_result(self, message: dict[str, Any]) -> None:
         """Intend, link, record, file away; the worker starts on the next job first."""
-        job, self.running = self.running, None
-        assert job
+        job = self._take_running()
         staged = [Staged(**one) for one in message["staged"]]
         publish.intend(self.workspace, self.catalog, job, staged, message)
         self.start_next()
@@ -269,8 +262,7 @@ class Service:
 
     def take_failure(self, message: dict[str, Any]) -> None:
         """Let a job wait, put it back until its disk has room, try it in a fresh worker, or end it as failed."""
-        job, self.running = self.running, None
-        assert job
+        job = self._take_running()
         if message["waits"]:
             with self.catalog.transaction():
                 queue.put_waiting(self.catalog, job["id"], message["error"])
@@ -284,7 +276,7 @@ class Service:
             return
         if message["retryable"]:
             self.let_worker_go()
-            self.running = job
+            self.running = Running(job)
             self.strike(OutOfMemory(message["error"]))
             return
         with self.catalog.transaction():
@@ -295,9 +287,9 @@ class Service:
     def strike(self, error: WorkerLost | OutOfMemory) -> None:
         """The worker is gone: its job, if it had one, goes back with a strike, and the second strike fails it."""
         self.worker, self.loaded = None, []
-        job, self.running = self.running, None
-        if job is None:
+        if self.running is None:
             return
+        job = self._take_running()
         log.warning("job %s: %s", job["id"], error)
         with self.catalog.transaction():
             queue.put_requeue(self.catalog, job["id"], error=error)
@@ -314,6 +306,12 @@ class Service:
         if queue.is_ended(self.catalog, drop):
             publish.file_away(self.workspace, self.catalog, drop)
             self._filed = True
+
+    def _take_running(self) -> dict[str, Any]:
+        """Return the row of the running job, which has left its worker."""
+        assert self.running
+        job, self.running = self.running.job, None
+        return job
 
     # -- the loop's own business --------------------------------------------------------------------------------
 
@@ -338,23 +336,24 @@ class Service:
         due = [min(looks_at, self._fetcher.due_at) - time.monotonic()]
         if self.paused:
             due.append(PAUSE_S)
-        if self._untold:
-            due.append(self._told_at + TELL_S - time.monotonic())
+        if self._telling.due_at is not None:
+            due.append(self._telling.due_at - time.monotonic())
         if self.running:
-            due.append(self.heard_at + self.workspace.settings.job_timeout_s - time.monotonic())
+            due.append(self.running.heard_at + self.workspace.settings.job_timeout_s - time.monotonic())
         self._bell.wait(max(0.0, min(due)))
 
     def finish_running(self, watch: Watch) -> None:
         """Let the running job end within the grace time; else put it back where it was."""
         until = time.monotonic() + self.workspace.settings.stop_grace_s
         if self.running:
-            self.tell(self.running, "stopping")
+            self.tell(self.running.job, "stopping")
         while self.running and time.monotonic() < until:
             self._bell.wait(0.1)
             self._bell.clear()
             self.hear_worker()
             self.tell_now(watch)
-        if job := self.running:
+        if self.running:
+            job = self._take_running()
             self.lose_worker()
             with self.catalog.transaction():
                 queue.put_back(self.catalog, job["id"])
@@ -373,17 +372,10 @@ class Service:
         self.worker, self.loaded = None, []
 
     def tell_now(self, watch: Watch | None) -> None:
-        """Write what happens now, for `status`."""
-        self._untold = watch is not None and time.monotonic() - self._told_at < TELL_S
-        if self._untold:
+        """Write what happens now, for `status`; at once when the service ends."""
+        if watch and not self._telling.is_time():
             return
-        self._told_at = time.monotonic()
-        job = self.running and {name: self.running[name] for name in ("id", "kind", "name", "started_at")}
         now = {
-            "job": job,
-            "progress": self.progress if job else {},
-            "first_step": self.first_step if job else {},
-            "stepping_s": round(self.heard_at - self.first_step_at, 3),
             "model": self.loaded[-1] if self.loaded else "",
             "fetching": self._fetcher.saying,
             "paused": "stopping; the running job may finish first" if self.stopping else self.paused,
@@ -392,7 +384,4 @@ class Service:
             "settling": self.taking.unsettled,
             "not_taken": self.taking.strangers[:100],
         }
-        part = self.workspace.now.with_suffix(".part")
-        with contextlib.suppress(OSError):  # on a full disk `status` is old for a while; the terminal has the reason
-            part.write_text(json.dumps(now), encoding="utf-8")
-            part.replace(self.workspace.now)
+        self._telling.tell(now, self.running)

@@ -8,17 +8,17 @@ from typing import Any
 
 from markupsafe import Markup
 
-from hotfolder.browse.pictures import is_id
+from hotfolder.browse.files import is_id
 from hotfolder.browse.sites import Site
 
 _PATHS = ("path", "image_path", "parent_path")
 _IDS = ("id", "image_id")
 _THUMB = Markup(
-    '<a class="hotfolder-thumb" href="/-/hotfolder/image/{id}">'
+    '<a class="hotfolder-thumb" href="/-/hotfolder/file/{id}">'
     '<img src="/-/hotfolder/thumb/{id}" alt="{path}" loading="lazy"></a><span class="hotfolder-path">{path}</span>'
 )
 _TO_ROW = Markup('<a href="{row}">{path}</a>')
-_TO_FILE = Markup('<a href="/-/hotfolder/image/{id}" title="The picture in full size">{id}</a>')
+_TO_FILE = Markup('<a href="/-/hotfolder/file/{id}" title="The picture in full size">{id}</a>')
 
 
 def render(

@@ -1,14 +1,10 @@
 """The Datasette plugin: every hook in one place, each a line or two into the module that does it."""
 
-from importlib.resources import files
 from typing import Any
 
 from datasette import handle_exception, hookimpl
-from datasette.utils.asgi import Response
 
-from hotfolder.browse import cells, describe, guard, pictures, sites
-
-_CSS = "/-/hotfolder/hotfolder.css"
+from hotfolder.browse import cells, compare, describe, files, gallery, guard, job, pages, picture, queue, sites
 
 
 @hookimpl
@@ -25,11 +21,22 @@ def asgi_wrapper(datasette: Any) -> Any:
 
 @hookimpl
 def register_routes() -> list[tuple[str, Any]]:
-    return [
-        ("^/-/hotfolder/image/(?P<id>.*)$", pictures.image),
-        ("^/-/hotfolder/thumb/(?P<id>.*)$", pictures.thumb),
-        (f"^{_CSS}$", _style_sheet),
+    addresses = [
+        ("gallery", gallery.page),
+        ("picture/(?P<id>.*)", picture.page),
+        ("compare", compare.page),
+        ("job/(?P<id>.*)", job.page),
+        ("queue", queue.page),
+        ("file/(?P<id>.*)", files.file),
+        ("thumb/(?P<id>.*)", files.thumb),
+        ("static/(?P<name>.*)", pages.static),
     ]
+    return [(f"^/{pages.ROOT}{path}$", view) for path, view in addresses]
+
+
+@hookimpl
+def prepare_jinja2_environment(env: Any) -> None:
+    pages.add_templates(env)
 
 
 @hookimpl
@@ -48,15 +55,10 @@ def get_metadata(datasette: Any) -> dict[str, Any]:
 
 @hookimpl
 def extra_css_urls(datasette: Any) -> list[str]:
-    return [] if sites.of(datasette) is None else [_CSS]
+    return [] if sites.of(datasette) is None else [pages.address(datasette, "static/tables.css")]
 
 
 @hookimpl
 def menu_links(datasette: Any) -> list[dict[str, str]]:
     site = sites.of(datasette)
     return [] if site is None else describe.menu(site.database)
-
-
-def _style_sheet() -> Response:
-    text = (files("hotfolder.browse") / "hotfolder.css").read_text("utf-8")
-    return Response(text, content_type="text/css; charset=utf-8", headers={"cache-control": "max-age=60"})

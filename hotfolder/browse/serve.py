@@ -17,6 +17,7 @@ from datasette.plugins import pm
 
 from hotfolder.browse import plugin, sites
 from hotfolder.errors import ConfigError
+from hotfolder.workspace import Workspace
 
 DEFAULT_PORT = 8001
 _PORTS_TRIED = 100
@@ -25,19 +26,18 @@ _SETTINGS = {"sql_time_limit_ms": 1000, "default_allow_sql": True, "allow_downlo
 
 
 def serve(
-    workspace_root: Path,
-    outbox: Path,
-    catalog: Path,
+    workspace: Workspace,
     host: str = "127.0.0.1",
     port: int | None = None,
+    review: bool = False,
     open_browser: bool = False,
 ) -> None:
-    """Show the catalog until Ctrl-C.
+    """Show the catalog until Ctrl-C. With `review` its pages can keep, reject and rate pictures, and drop jobs.
 
     Raises:
         ConfigError: there is no catalog yet, `host` is not this machine, or no port is free.
     """
-    application = make(workspace_root, outbox, catalog)
+    application = make(workspace, review)
     listener = listen(host, port or DEFAULT_PORT)
     chosen = listener.getsockname()[1]
     if chosen != (port or DEFAULT_PORT):
@@ -51,14 +51,15 @@ def serve(
         server.run(sockets=[listener])
 
 
-def make(workspace_root: Path, outbox: Path, catalog: Path) -> Any:
-    """Return a Datasette with our plugin that shows `catalog`.
+def make(workspace: Workspace, review: bool = False) -> Any:
+    """Return a Datasette with our plugin that shows the catalog of a workspace.
 
     The file is opened read-only, never as immutable: Datasette would then miss what the service writes meanwhile.
 
     Raises:
         ConfigError: there is no catalog yet, or the file is something else.
     """
+    catalog = workspace.catalog
     if not catalog.is_file():
         raise ConfigError(
             f"nothing here yet: {catalog} does not exist. `hotfolder run` makes it; drop a picture into inbox/ first."
@@ -69,7 +70,7 @@ def make(workspace_root: Path, outbox: Path, catalog: Path) -> Any:
     application = Datasette(memory=True, settings=_SETTINGS, cors=False)
     application.remove_database("_memory")
     database = application.add_database(_ReadOnly(application, str(catalog)))
-    sites.attach(application, workspace_root, outbox, database.name)
+    sites.attach(application, sites.Site(workspace, database.name, review))
     return application
 
 

@@ -10,24 +10,26 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from hotfolder.errors import ConfigError
-from hotfolder.workspace import open_workspace
+from hotfolder.settings import Settings
+from hotfolder.workspace import Workspace, open_workspace
 
 
 @dataclass(frozen=True)
 class Site:
-    """One served catalog: its workspace, the folder that `outbox/` in its paths means, and Datasette's name for it."""
+    """One served catalog: its workspace, and Datasette's name for it. With `review` its pages have buttons that write
+    files into the workspace."""
 
-    workspace: Path
-    outbox: Path
+    workspace: Workspace
     database: str
+    review: bool = False
 
 
 _SITES: "WeakKeyDictionary[Any, Site]" = WeakKeyDictionary()
 
 
-def attach(datasette: Any, workspace: Path, outbox: Path, database: str) -> None:
+def attach(datasette: Any, site: Site) -> None:
     """Say what `datasette` shows, where the caller knows."""
-    _SITES[datasette] = Site(workspace, outbox, database)
+    _SITES[datasette] = site
 
 
 def of(datasette: Any) -> Site | None:
@@ -43,14 +45,15 @@ def of(datasette: Any) -> Site | None:
             continue
         root = Path(os.path.abspath(database.path)).parent
         if (root / ".hotfolder").is_dir():
-            attach(datasette, root, _outbox(root), name)
+            attach(datasette, Site(_workspace(root), name))
             return _SITES[datasette]
     return None
 
 
-def _outbox(root: Path) -> Path:
-    """The outbox that the settings name; the usual one where they cannot be read: the catalog can still be shown."""
+def _workspace(root: Path) -> Workspace:
+    """The workspace as its settings say; with the usual ones where they cannot be read: the catalog can still be
+    shown."""
     try:
-        return open_workspace(root).outbox
+        return open_workspace(root)
     except ConfigError:
-        return root / "outbox"
+        return Workspace(root, Settings())

@@ -14,7 +14,8 @@ COLUMNS = (
 def put_image(catalog: Catalog, facts: dict[str, Any], output: dict[str, Any], now: str) -> None:
     """Write the row of one published picture within the caller's transaction; repeatable.
 
-    `facts` are catalog columns as the worker staged them; `output` says where the file lies and what its bytes are.
+    `facts` are catalog columns as the worker staged them; `output` says where the file lies, what its bytes are, and
+    the hot folder it came from.
     """
     values = {name: facts.get(name) for name in COLUMNS}
     values["created_at"] = values["created_at"] or now
@@ -22,6 +23,7 @@ def put_image(catalog: Catalog, facts: dict[str, Any], output: dict[str, Any], n
     values["tags"] = ", ".join(facts["tags"]) if facts.get("tags") else None
     values["loras"] = json.dumps(facts["loras"]) if facts.get("loras") else None
     values |= {"path": output["path"], "sha256": output["sha256"], "job_id": output.get("job_id")}
+    values["hot_folder"] = output.get("hot_folder")
     names = ", ".join(values)
     catalog.rows(
         f"insert into images({names}) values({', '.join('?' for _ in values)})",

@@ -67,6 +67,17 @@ MIGRATIONS: list[str] = [
     """,
     # JSON: `inputs` has further pictures of a job by key (mask ...), `after` the ids of jobs that have to end before it
     "alter table jobs add column inputs text; alter table jobs add column after text;",
+    # `signature`: size, time and number of the file as it was last read, so that a change is seen without reading it
+    """
+    alter table images add column hot_folder text;
+    alter table images add column signature text;
+    update images set hot_folder = (select hot_folder from jobs where jobs.id = images.job_id);
+    create table gpu_samples(
+      id integer primary key, at text not null, device text not null, job_id integer references jobs(id),
+      utilisation_percent real, memory_used_mb real, memory_total_mb real, temperature_c real, power_w real,
+      loaded text);
+    create index gpu_samples_at on gpu_samples(at);
+    """,
 ]
 
 

@@ -13,6 +13,8 @@ from PIL import Image
 
 from hotfolder.browse import serve
 from hotfolder.catalog.schema import migrate
+from hotfolder.settings import Settings
+from hotfolder.workspace import Workspace
 
 
 @dataclass
@@ -80,7 +82,7 @@ def workplace(tmp_path: Path) -> Any:
         "cutout1", "outbox/generate/2026-11-20/cutout.png", kind="cutout", tags="red, square",
         parent_path="outbox/generate/2026-11-20/knight.png", energy_wh=0.5,
     )  # fmt: skip
-    place.datasette = serve.make(root, root / "outbox", root / "catalog.db")
+    place.datasette = serve.make(Workspace(root, Settings()))
     yield place
     connection.close()
     for database in place.datasette.databases.values():

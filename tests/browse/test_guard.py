@@ -9,8 +9,8 @@ from hotfolder.browse.guard import answers_to, content_security_policy
 PAGES = [
     "/", "/catalog", "/catalog/images", "/catalog/images/knight1", "/catalog/images.json", "/catalog/images.csv",
     "/catalog/flagged", "/catalog/failures", "/catalog?sql=select+1", "/catalog/no_such_table", "/-/versions",
-    "/-/hotfolder/image/knight1", "/-/hotfolder/thumb/knight1", "/-/hotfolder/image/none", "/-/static/app.css",
-    "/-/hotfolder/hotfolder.css", "/favicon.ico", "/-/plugins",
+    "/-/hotfolder/file/knight1", "/-/hotfolder/thumb/knight1", "/-/hotfolder/file/none", "/-/static/app.css",
+    "/-/hotfolder/static/tables.css", "/favicon.ico", "/-/plugins",
 ]  # fmt: skip
 
 

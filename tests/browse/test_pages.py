@@ -41,9 +41,9 @@ def test_the_images_table_shows_thumbnails(workplace: Any) -> None:
     shown = [attributes["src"] for tag, attributes in elements if tag == "img"]
     assert shown == ["/-/hotfolder/thumb/knight1", "/-/hotfolder/thumb/cutout1"], "newest first"
     links = [attributes.get("href") for tag, attributes in elements if tag == "a"]
-    assert "/-/hotfolder/image/knight1" in links
+    assert "/-/hotfolder/file/knight1" in links
     assert "/catalog/images/knight1" in links, "the parent of the cut-out"
-    assert "/-/hotfolder/hotfolder.css" in [attributes.get("href") for tag, attributes in elements if tag == "link"]
+    assert "/-/hotfolder/static/tables.css" in [attributes.get("href") for tag, attributes in elements if tag == "link"]
 
 
 def test_the_row_page_and_free_queries_show_thumbnails(workplace: Any) -> None:

@@ -17,30 +17,34 @@ import pytest
 from hotfolder.browse import serve, sites
 from hotfolder.catalog.schema import migrate
 from hotfolder.errors import ConfigError
+from hotfolder.settings import Settings
+from hotfolder.workspace import Workspace
 
 PROGRAM = """
 import sys
 from pathlib import Path
 from hotfolder.browse.serve import serve
-root = Path(sys.argv[1])
-serve(root, root / "outbox", root / "catalog.db", port=int(sys.argv[2]))
+from hotfolder.settings import Settings
+from hotfolder.workspace import Workspace
+serve(Workspace(Path(sys.argv[1]), Settings()), port=int(sys.argv[2]))
 """
 
 
 def test_no_catalog_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="nothing here yet"):
-        serve.make(tmp_path, tmp_path / "outbox", tmp_path / "catalog.db")
+        serve.make(Workspace(tmp_path, Settings()))
 
 
 def test_another_file_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "catalog.db").write_bytes(b"not a database, but long enough to be looked at as one" * 100)
     with pytest.raises(ConfigError, match="cannot be read as a hotfolder catalog"):
-        serve.make(tmp_path, tmp_path / "outbox", tmp_path / "catalog.db")
-    other = sqlite3.connect(tmp_path / "other.db")
+        serve.make(Workspace(tmp_path, Settings()))
+    (tmp_path / "catalog.db").unlink()
+    other = sqlite3.connect(tmp_path / "catalog.db")
     other.execute("create table recipes(id)")
     other.close()
     with pytest.raises(ConfigError, match="no such table: images"):
-        serve.make(tmp_path, tmp_path / "outbox", tmp_path / "other.db")
+        serve.make(Workspace(tmp_path, Settings()))
 
 
 @pytest.mark.parametrize("name", ["a #1", "what?" if sys.platform != "win32" else "what", "100% %20", "ü & x"])
@@ -52,7 +56,7 @@ def test_a_folder_with_any_name(tmp_path: Path, name: str) -> None:
     connection.execute("insert into models(name) values ('one')")
     connection.commit()
     connection.close()
-    application = serve.make(tmp_path, tmp_path / "outbox", catalog)
+    application = serve.make(Workspace(tmp_path / name, Settings()))
     assert asyncio.run(application.client.get("/catalog/models.json?_shape=array")).json()[0]["name"] == "one"
     assert [path.name for path in tmp_path.iterdir()] == [name], "no file beside it was opened by mistake"
     with pytest.raises(sqlite3.OperationalError, match="reading only"):
@@ -85,7 +89,10 @@ def test_a_plain_datasette_finds_the_workspace(workplace: Any) -> None:
         if settings:
             (workplace.root / "hotfolder.yaml").write_text(settings)
         plain = Datasette([str(workplace.root / "catalog.db")])
-        assert sites.of(plain) == sites.Site(workplace.root, outbox, "catalog")
+        site = sites.of(plain)
+        assert site
+        assert (site.workspace.root, site.workspace.outbox, site.database) == (workplace.root, outbox, "catalog")
+        assert not site.review
         for database in plain.databases.values():
             database.close()
 
@@ -104,7 +111,7 @@ def test_other_databases_are_left_alone(workplace: Any, tmp_path: Path) -> None:
     assert answer.status_code == 200
     assert "content-security-policy" not in answer.headers
     assert "hotfolder" not in answer.text
-    assert asyncio.run(other.client.get("/-/hotfolder/image/soup")).status_code == 404
+    assert asyncio.run(other.client.get("/-/hotfolder/file/soup")).status_code == 404
     for database in other.databases.values():
         database.close()
 

@@ -9,30 +9,32 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from hotfolder.browse.pictures import inside
+from hotfolder.browse import sites
+from hotfolder.browse.files import inside
 from hotfolder.browse.thumbs import thumbnail
+from hotfolder.settings import Settings
+from hotfolder.workspace import Workspace
 
 KNIGHT = "outbox/generate/2026-11-20/knight.png"
 
 
 def test_picture_is_served_as_it_lies(workplace: Any) -> None:
-    answer = workplace.get("/-/hotfolder/image/knight1")
+    answer = workplace.get("/-/hotfolder/file/knight1")
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "image/png"
     assert answer.content == (workplace.root / KNIGHT).read_bytes()
 
 
 def test_pictures_come_from_a_configured_outbox(workplace: Any, tmp_path: Path) -> None:
-    from hotfolder.browse import sites
-
     elsewhere = tmp_path / "nas"
     elsewhere.mkdir()
     Image.new("RGB", (10, 10)).save(elsewhere / "far.png")
     workplace.add_image("far1", "outbox/far.png")
-    assert workplace.get("/-/hotfolder/image/far1").status_code == 404
-    sites.attach(workplace.datasette, workplace.root, elsewhere, "catalog")
-    assert workplace.get("/-/hotfolder/image/far1").status_code == 200
-    assert workplace.get("/-/hotfolder/image/knight1").status_code == 404
+    assert workplace.get("/-/hotfolder/file/far1").status_code == 404
+    workspace = Workspace(workplace.root, Settings(outbox=str(elsewhere)))
+    sites.attach(workplace.datasette, sites.Site(workspace, "catalog"))
+    assert workplace.get("/-/hotfolder/file/far1").status_code == 200
+    assert workplace.get("/-/hotfolder/file/knight1").status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -80,7 +82,7 @@ def test_a_file_that_is_no_picture_has_no_thumbnail(workplace: Any) -> None:
     (workplace.outbox / "liar.png").write_bytes(b"<html><script>alert(1)</script>")
     workplace.add_image("liar", "outbox/liar.png")
     assert workplace.get("/-/hotfolder/thumb/liar").status_code == 404
-    assert workplace.get("/-/hotfolder/image/liar").headers["content-type"] == "image/png"
+    assert workplace.get("/-/hotfolder/file/liar").headers["content-type"] == "image/png"
 
 
 @pytest.mark.parametrize(
@@ -133,11 +135,11 @@ def test_path_tricks_are_not_found(workplace: Any, path: str, what: str) -> None
     ["..%2f..%2fcatalog.db", "%2e%2e", "../../catalog.db", "a%00b", "x'%20or%201=1--", "knight1.webp", ".hidden", ""],
 )
 def test_an_id_is_never_a_path(workplace: Any, image_id: str) -> None:
-    for what in ("image", "thumb"):
+    for what in ("file", "thumb"):
         assert workplace.get(f"/-/hotfolder/{what}/{image_id}").status_code == 404
 
 
 def test_pictures_cannot_be_posted(workplace: Any) -> None:
     for method in ("POST", "PUT", "DELETE"):
-        assert workplace.get("/-/hotfolder/image/knight1", method=method).status_code == 405
+        assert workplace.get("/-/hotfolder/file/knight1", method=method).status_code == 405
     assert (workplace.root / KNIGHT).is_file()

@@ -1,4 +1,4 @@
-"""The two addresses that show pictures: `/-/hotfolder/image/<id>` and `/-/hotfolder/thumb/<id>`.
+"""The two addresses that give a picture's bytes: `/-/hotfolder/file/<id>` and `/-/hotfolder/thumb/<id>`.
 
 Nothing in an address is ever a path. An id leads to its row, the row's path to a file, and the file must lie inside
 outbox after every symlink is followed; everything else is "not found".
@@ -32,7 +32,7 @@ _CHUNK_BYTES = 1 << 16
 _DECODERS = ThreadPoolExecutor(max_workers=4, thread_name_prefix="thumbs")
 
 
-async def image(datasette: Any, request: Any, send: Any) -> Response | None:
+async def file(datasette: Any, request: Any, send: Any) -> Response | None:
     """Answer with the picture itself."""
     picture = await _picture(datasette, request.url_vars["id"])
     if picture is None:
@@ -54,7 +54,7 @@ async def thumb(datasette: Any, request: Any) -> Response:
     picture = await _picture(datasette, image_id)
     if site is None or picture is None:
         return _not_found()
-    cached = site.workspace / ".hotfolder" / "thumbs" / f"{image_id}.webp"
+    cached = site.workspace.private / "thumbs" / f"{image_id}.webp"
     try:
         data = await asyncio.get_running_loop().run_in_executor(_DECODERS, thumbnail, picture, cached)
     except (
@@ -93,7 +93,7 @@ async def _picture(datasette: Any, image_id: str) -> Path | None:
         return None
     database = datasette.get_database(site.database)
     row = (await database.execute("select path from images where id = :id", {"id": image_id})).first()
-    return None if row is None else await asyncio.to_thread(inside, site.outbox, row["path"])
+    return None if row is None else await asyncio.to_thread(inside, site.workspace.outbox, row["path"])
 
 
 def _not_found() -> Response:

@@ -1,0 +1,63 @@
+"""What the service is doing this moment, written for whoever asks: `status`, and the pages that show it."""
+
+import contextlib
+import json
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from hotfolder.workspace import Workspace
+
+TELL_S = 0.5
+"""At most this often, in seconds, what happens now is written."""
+
+
+@dataclass
+class Running:
+    """The job that the worker has, and how far it has come. Times are monotonic seconds."""
+
+    job: dict[str, Any]
+    heard_at: float = field(default_factory=time.monotonic)
+    progress: dict[str, Any] = field(default_factory=dict)
+    first_step: dict[str, Any] = field(default_factory=dict)
+    first_step_at: float = 0.0
+
+    def hear(self) -> None:
+        self.heard_at = time.monotonic()
+
+    def move_on(self, message: dict[str, Any]) -> None:
+        """Take note of a `progress` message. The pace is counted from the first one: loading is not in it."""
+        if not self.progress:
+            self.first_step, self.first_step_at = message, self.heard_at
+        self.progress = message
+
+    def told(self) -> dict[str, Any]:
+        return {
+            "job": {name: self.job[name] for name in ("id", "kind", "name", "started_at")},
+            "progress": self.progress,
+            "first_step": self.first_step,
+            "stepping_s": round(self.heard_at - self.first_step_at, 3),
+        }
+
+
+class Telling:
+    """Writes `.hotfolder/now.json`; `due_at` is when it has to write again, None while nothing is held back."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._told_at = 0.0
+        self.due_at: float | None = None
+
+    def is_time(self) -> bool:
+        """Say whether to tell now; if not, it is noted that something is untold."""
+        due = self._told_at + TELL_S
+        self.due_at = due if time.monotonic() < due else None
+        return self.due_at is None
+
+    def tell(self, now: dict[str, Any], running: Running | None) -> None:
+        """Write what happens now and what runs, if something does."""
+        self._told_at = time.monotonic()
+        part = self._workspace.now.with_suffix(".part")
+        with contextlib.suppress(OSError):  # on a full disk `status` is old for a while; the terminal has the reason
+            part.write_text(json.dumps(now | (running.told() if running else {})), encoding="utf-8")
+            part.replace(self._workspace.now)
