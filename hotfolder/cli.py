@@ -271,9 +271,7 @@ def prune(names: tuple[str, ...], yes: bool) -> None:
 
 @commands.command()
 @click.option("--port", type=int, help="Default 8001, or the next free one.")
-@click.option(
-    "--review", is_flag=True, help="With buttons to rate, keep, reject and make more."
-)
+@click.option("--review", is_flag=True, help="With buttons to rate, keep, reject and make more.")
 def browse(port: int | None, review: bool) -> None:
     """Show the catalog in a browser, on this machine alone; read-only but for --review."""
     from hotfolder.browse.serve import serve
