@@ -75,16 +75,18 @@ def is_id(value: object) -> bool:
 def inside(outbox: Path, path: str) -> Path | None:
     """Return the picture that a catalog path names, None when it is missing, no picture, or not inside `outbox`."""
     head, _, rest = path.partition("/")
-    if head != "outbox":
-        return None
+    real = within(outbox, rest) if head == "outbox" else None
+    return real if real and real.suffix.lower() in _TYPES else None
+
+
+def within(folder: Path, name: str) -> Path | None:
+    """Return the file called `name` in `folder`, None when it is missing or, links followed, lies elsewhere."""
     try:
-        real = (outbox / rest).resolve(strict=True)
-        root = outbox.resolve(strict=True)
+        real = (folder / name).resolve(strict=True)
+        root = folder.resolve(strict=True)
     except (OSError, ValueError, RuntimeError):  # missing; a NUL in the name; a loop of symlinks
         return None
-    if not real.is_relative_to(root) or not real.is_file() or real.suffix.lower() not in _TYPES:
-        return None
-    return real
+    return real if real.is_relative_to(root) and real.is_file() else None
 
 
 async def _picture(datasette: Any, image_id: str) -> Path | None:

@@ -272,7 +272,12 @@ def written(spec: JobSpec) -> dict[str, Any]:
 
 def dump(spec: JobSpec) -> str:
     """Return the YAML that `resolve` reads as this very spec."""
-    text: str = yaml.dump(written(spec), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=2**31)
+    return as_yaml(written(spec))
+
+
+def as_yaml(values: dict[str, Any]) -> str:
+    """Return the YAML of a job that is written as one flat mapping, as it stands in a picture's record."""
+    text: str = yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=2**31)
     return text
 
 
