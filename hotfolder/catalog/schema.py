@@ -77,6 +77,12 @@ MIGRATIONS: list[str] = [
       utilisation_percent real, memory_used_mb real, memory_total_mb real, temperature_c real, power_w real,
       loaded text);
     create index gpu_samples_at on gpu_samples(at);
+    drop index jobs_queue;
+    create index jobs_queue on jobs(state, priority desc, position);
+    create index jobs_ended on jobs(state, finished_at);
+    create index jobs_kinds on jobs(state, kind, model, finished_at);
+    create index drops_superseded on drops(superseded_by) where superseded_by is not null;
+    create index images_energy on images(created_at, energy_wh) where energy_wh is not null;
     """,
 ]
 
