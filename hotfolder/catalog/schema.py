@@ -67,6 +67,7 @@ MIGRATIONS: list[str] = [
     """,
     # JSON: `inputs` has further pictures of a job by key (mask ...), `after` the ids of jobs that have to end before it
     "alter table jobs add column inputs text; alter table jobs add column after text;",
+    # `span_s`: the time that a sample stands for, a second or, when it is old, a minute. `loaded`: JSON, names of models
     # `signature`: size, time and number of the file as it was last read, so that a change is seen without reading it.
     # `images_order` holds all that the gallery's filters ask for but words: one walk along it answers any of them.
     # `image_words`: each tag and LoRA of a picture, kept up by triggers from `tags` (", " between) and `loras` (JSON).
@@ -75,10 +76,13 @@ MIGRATIONS: list[str] = [
     alter table images add column signature text;
     update images set hot_folder = (select hot_folder from jobs where jobs.id = images.job_id);
     create table gpu_samples(
-      id integer primary key, at text not null, device text not null, job_id integer references jobs(id),
+      id integer primary key, at text not null, device text not null,
+      job_id integer references jobs(id) on delete set null, span_s integer not null default 1,
       utilisation_percent real, memory_used_mb real, memory_total_mb real, temperature_c real, power_w real,
-      loaded text);
+      loaded text not null default '[]');
     create index gpu_samples_at on gpu_samples(at);
+    create index gpu_samples_fine on gpu_samples(at) where span_s=1;
+    create index gpu_samples_job on gpu_samples(job_id) where job_id is not null;
     drop index jobs_queue;
     create index jobs_queue on jobs(state, priority desc, position);
     create index jobs_ended on jobs(state, finished_at);
