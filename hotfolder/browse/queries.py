@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from hotfolder.catalog import queue
+
 _IMAGE = "path, rating, review, kind, prompt, model, seed, created_at"
 # A night runs from noon to noon on this machine's clock and is named after its evening.
 _NIGHT = "date(coalesce(finished_at, started_at), 'localtime', '-12 hours')"
@@ -31,13 +33,12 @@ order by seed, created_at desc""",
     "failures": {
         "title": "Failures and how to mend them",
         "description": "Jobs that failed, with what was wrong. The dropped files lie in failed/ with the same words.",
-        "sql": """select id as job, hot_folder, name, kind, error,
-  'Mend what the error names, then move ' || file || ' from failed/' || hot_folder || ' back into inbox/' || hot_folder
-    || ', or run: hotfolder retry ' || id as how_to_mend,
-  attempts, finished_at
-from (select jobs.*, drops.name as file from jobs join drops on drops.id = jobs.drop_id
-  where jobs.state = 'failed' and drops.superseded_by is null)
-order by finished_at desc""",
+        "sql": f"""select jobs.id as job, jobs.hot_folder, jobs.name, kind, error,
+  {queue.HOW_TO_MEND} as how_to_mend,
+  attempts, jobs.finished_at
+from jobs join drops on drops.id = jobs.drop_id
+where jobs.state = 'failed' and drops.superseded_by is null
+order by jobs.finished_at desc""",
     },
     "waiting": {
         "title": "Waiting, and for what",

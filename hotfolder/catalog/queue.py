@@ -16,6 +16,12 @@ MAX_STRIKES = 2
 MAX_REQUEUES = 5
 ENDED = ("done", "failed", "cancelled")
 
+HOW_TO_MEND = (
+    "'Mend what the error names, then move ' || drops.name || ' from failed/' || jobs.hot_folder || "
+    "' back into inbox/' || jobs.hot_folder || ', or run: hotfolder retry ' || jobs.id"
+)
+"""SQL for the sentence that a failed job's page, the saved query and `status` say; wants `jobs` joined to `drops`."""
+
 
 @dataclass(frozen=True)
 class NewJob:
