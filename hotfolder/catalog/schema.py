@@ -6,6 +6,21 @@ Times are ISO-8601 UTC text, durations seconds. Integers that may pass 2**63 (se
 
 import sqlite3
 
+
+def _words_of(row: str, source: str) -> str:
+    """Return the statements that write the tags and LoRAs of `row` into image_words.
+
+    `tags` has ", " between them: quoted as one JSON text and taken apart there, it is a list.
+    """
+    tags = f"""'[' || replace(json_quote({row}.tags), ', ', '","') || ']'"""
+    loras = f"case when json_valid({row}.loras) then {row}.loras else '[]' end"
+    return f"""insert or ignore into image_words(what, word, image_id)
+      select 'tag', value, {row}.id {source} json_each({tags}) where {row}.tags is not null and value != '';
+      insert or ignore into image_words(what, word, image_id)
+      select 'lora', json_extract(value, '$.name'), {row}.id {source} json_each({loras})
+      where json_extract(value, '$.name') != '';"""
+
+
 MIGRATIONS: list[str] = [
     """
     create table drops(
@@ -71,7 +86,7 @@ MIGRATIONS: list[str] = [
     # `signature`: size, time and number of the file as it was last read, so that a change is seen without reading it.
     # `images_order` holds all that the gallery's filters ask for but words: one walk along it answers any of them.
     # `image_words`: each tag and LoRA of a picture, kept up by triggers from `tags` (", " between) and `loras` (JSON).
-    """
+    f"""
     alter table images add column hot_folder text;
     alter table images add column signature text;
     update images set hot_folder = (select hot_folder from jobs where jobs.id = images.job_id);
@@ -88,8 +103,6 @@ MIGRATIONS: list[str] = [
     create index jobs_ended on jobs(state, finished_at);
     create index jobs_kinds on jobs(state, kind, model, finished_at);
     create index drops_superseded on drops(superseded_by) where superseded_by is not null;
-    create index images_parent on images(parent_path) where parent_path is not null;
-    create index detections_image on detections(image_path);
     create index images_energy on images(created_at, energy_wh) where energy_wh is not null;
     drop index images_created;
     create index images_order on images(
@@ -98,30 +111,20 @@ MIGRATIONS: list[str] = [
     create index images_model on images(model, created_at);
     create index images_rating on images(rating, created_at);
     create index images_review on images(review, created_at);
-    create index images_parent on images(parent_path);
-    create index detections_image on detections(image_path);
     create table image_words(
       what text not null check(what in('tag','lora')), word text not null, image_id text not null,
       primary key(what, word, image_id)) without rowid;
     create index image_words_image on image_words(image_id);
-    create view image_words_told as
-      select images.id as image_id, 'tag' as what, value as word from images,
-        json_each('[' || replace(json_quote(tags), ', ', '","') || ']') where tags is not null
-      union
-      select images.id, 'lora', json_extract(value, '$.name') from images,
-        json_each(case when json_valid(loras) then loras else '[]' end) where loras is not null;
-    insert into image_words(image_id, what, word) select image_id, what, word from image_words_told where word != '';
+    {_words_of("images", "from images,")}
     create trigger image_words_insert after insert on images begin
-      insert into image_words(image_id, what, word)
-      select image_id, what, word from image_words_told where image_id = new.id and word != '';
+      {_words_of("new", "from")}
     end;
     create trigger image_words_delete after delete on images begin
       delete from image_words where image_id = old.id;
     end;
     create trigger image_words_update after update of id, tags, loras on images begin
       delete from image_words where image_id = old.id;
-      insert into image_words(image_id, what, word)
-      select image_id, what, word from image_words_told where image_id = new.id and word != '';
+      {_words_of("new", "from")}
     end;
     """,
 ]
