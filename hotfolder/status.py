@@ -184,15 +184,15 @@ def _by_reason(waiting: list[dict[str, Any]]) -> list[dict[str, Any]]:
     groups: dict[str, list[dict[str, Any]]] = {}
     for row in waiting:
         groups.setdefault(row["wait_reason"] or "", []).append(row)
-    told = [
+    first = ("id", "kind", "name")
+    return [
         {
             "reason": reason,
             "jobs": len(rows),
-            "first": [{name: row[name] for name in ("id", "kind", "name")} for row in rows[:_FIRST_OF_A_REASON]],
+            "first": [{n: row[n] for n in first} for row in rows[:_FIRST_OF_A_REASON]],
         }
-        for reason, rows in groups.items()
+        for reason, rows in sorted(groups.items(), key=lambda group: -len(group[1]))[:SHOWN]
     ]
-    return sorted(told, key=lambda group: -len(groups[group["reason"]]))[:SHOWN]
 
 
 def _queue_s(catalog: Reader) -> float | None:

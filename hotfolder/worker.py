@@ -117,7 +117,8 @@ def run(order: Order, pool: ModelPool, models: Path, savers: ThreadPoolExecutor,
     finished = 0
 
     def progress(step: int, of: int) -> None:
-        say(answers, "progress", job=order.job, picture=finished + 1, pictures=len(order.planned), step=step, of=of)
+        picture = {"picture": finished + 1, "pictures": len(order.planned)}
+        say(answers, "progress", job=order.job, **picture, step=step, of=of, loaded=pool.loaded)
 
     chosen = _loras(order, models)
     bound = BoundPool(pool, _with_room_for(chosen, order.placement))
