@@ -7,7 +7,7 @@ zero bytes, type BYTE), Rating and RatingPercent.
 import re
 from datetime import UTC, datetime
 
-from hotfolder.metadata import tiff
+from hotfolder.metadata import tiff, xmp
 from hotfolder.metadata.facts import Facts
 from hotfolder.metadata.text import clean, cut, decoded
 from hotfolder.metadata.tiff import ASCII, BYTE, LONG, RATIONAL, SHORT, UNDEFINED, Tag
@@ -17,8 +17,6 @@ MAX_BYTES = 60_000
 MAX_COMMENT_CHARACTERS = 24_000
 """UTF-16 units in UserComment; what is left of MAX_BYTES holds titles, keywords and a camera's tags."""
 
-PERCENT = {0: 0, 1: 1, 2: 25, 3: 50, 4: 75, 5: 99}
-"""RatingPercent by stars, as Windows writes it."""
 _RATING, _RATING_PERCENT = 18_246, 18_249
 _DESCRIPTION, _MODEL, _SOFTWARE, _CHANGED = 270, 272, 305, 306
 _XP_TITLE, _XP_KEYWORDS = 40_091, 40_094
@@ -79,7 +77,7 @@ def _ours(facts: Facts, comment: str) -> tuple[dict[int, Tag], dict[int, Tag]]:
         image[_XP_KEYWORDS] = _xp(cut(";".join(tag.replace(";", ",") for tag in facts.tags), 2000))
     if facts.rating is not None:
         image[_RATING] = _short(facts.rating)
-        image[_RATING_PERCENT] = _short(PERCENT[facts.rating])
+        image[_RATING_PERCENT] = _short(xmp.PERCENT[facts.rating])
     camera = _REQUIRED_CAMERA | {
         _USER_COMMENT: Tag(UNDEFINED, b"UNICODE\0" + comment.encode("utf-16-be")),
         _COLOUR_SPACE: _short(_SRGB),
@@ -145,8 +143,16 @@ def rating(exif: tiff.Exif) -> int | None:
     if stars is not None and 0 <= stars <= 5:
         return stars
     if percent is not None and 0 <= percent <= 100:
-        return max((stars for stars, least in PERCENT.items() if percent >= least), default=0)
+        return max((stars for stars, least in xmp.PERCENT.items() if percent >= least), default=0)
     return None
+
+
+def rated(own: bytes, stars: int) -> bytes:
+    """Return TIFF bytes with another Rating and RatingPercent, 0 to 5 stars; all else stays, and where it was.
+
+    What cannot be read stays as it is: the XMP's rating is the one that is read first.
+    """
+    return tiff.with_shorts(own, {_RATING: stars, _RATING_PERCENT: xmp.PERCENT[stars]})
 
 
 def title(exif: tiff.Exif) -> str | None:

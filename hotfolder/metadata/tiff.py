@@ -87,6 +87,34 @@ def write(exif: Exif) -> bytes:
     return PREFIX + b"MM\0*" + at.to_bytes(4, "big") + _laid_out(image, at) + blocks
 
 
+def with_shorts(data: bytes, values: dict[int, int]) -> bytes:
+    """Return TIFF bytes in which the first directory says these numbers; bytes that are no TIFF come back as they are.
+
+    Nothing moves, so every offset in it stays right, a maker's own too: a tag that is there is changed in its place;
+    for others the directory is written again at the end.
+    """
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
+    if order is None or len(data) < 8:
+        return data
+    at = struct.unpack_from(f"{order}I", data, 4)[0]
+    count = struct.unpack_from(f"{order}H", data, at)[0] if 8 <= at <= len(data) - 2 else 0
+    entries = [data[entry : entry + 12] for entry in range(at + 2, at + 2 + 12 * count, 12)]
+    following = data[at + 2 + 12 * count :][:4]
+    if not count or len(following) < 4:
+        return data
+    numbers = [struct.unpack(f"{order}H", entry[:2])[0] for entry in entries]
+    by_number = dict(zip(numbers, entries, strict=True)) | {
+        number: struct.pack(f"{order}HHIHH", number, SHORT, 1, value, 0) for number, value in values.items()
+    }
+    if by_number.keys() == set(numbers):
+        again = b"".join(by_number[number] for number in numbers)
+        return data[: at + 2] + again + data[at + 2 + 12 * count :]
+    data += b"\0" * (len(data) % 2)
+    again = b"".join(entry for _, entry in sorted(by_number.items()))
+    moved = struct.pack(f"{order}I", len(data))
+    return data[:4] + moved + data[8:] + struct.pack(f"{order}H", len(by_number)) + again + following
+
+
 def _laid_out(tags: dict[int, Tag], at: int) -> bytes:
     """Return a directory that begins at offset `at`, its longer values behind it."""
     entries, values = b"", b""

@@ -18,6 +18,9 @@ MAX_BYTES = 60_000
 """Of one JPEG segment's 65,502."""
 SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 
+PERCENT = {0: 0, 1: 1, 2: 25, 3: 50, 4: 75, 5: 99}
+"""Windows' percentage by stars, as it writes it."""
+
 _NO_AI = {"lanczos"}
 """Model names of the job language that stand for plain arithmetic."""
 _NAMESPACES = {
@@ -29,12 +32,17 @@ _NAMESPACES = {
     "digiKam": "http://www.digikam.org/ns/1.0/",
     "Iptc4xmpExt": "http://iptc.org/std/Iptc4xmpExt/2008-02-29/",
     "hotfolder": "https://hotfolder.invalid/ns/1.0/",
+    "MicrosoftPhoto": "http://ns.microsoft.com/photo/1.0/",
+    "microsoft": "http://ns.microsoft.com/photo/1.0",  # as exiftool writes it
 }
-_TYPES = "".join(f' xmlns:{prefix}="{uri}"' for prefix, uri in _NAMESPACES.items() if prefix != "rdf")
+_THEIRS = {"rdf", "MicrosoftPhoto", "microsoft"}
+_TYPES = "".join(f' xmlns:{prefix}="{uri}"' for prefix, uri in _NAMESPACES.items() if prefix not in _THEIRS)
 _HEAD = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n<x:xmpmeta xmlns:x="adobe:ns:meta/">\n'
     f'<rdf:RDF xmlns:rdf="{_NAMESPACES["rdf"]}">\n<rdf:Description rdf:about=""{_TYPES}>\n'
 )
+_TAG = re.compile(rb"""<(?:[^<>"']|"[^"]*"|'[^']*')*>""")
+_ATTRIBUTE = re.compile(rb"""([\w.-]+):([\w.-]+)\s*=\s*("[^"]*"|'[^']*')""")
 _EMPTY_HEAD = _HEAD.partition("<rdf:Description")[0]
 _EMPTY_TAIL = '</rdf:RDF>\n</x:xmpmeta>\n<?xpacket end="w"?>'
 _TAIL = f"</rdf:Description>\n{_EMPTY_TAIL}"
@@ -93,7 +101,7 @@ def merged(own: bytes | None, facts: Facts, record: str | None) -> str:
     Raises:
         ValueError: the packet is of a kind that cannot be added to.
     """
-    own = (own or f"{_EMPTY_HEAD}\n{_EMPTY_TAIL}".encode()).strip(b"\xef\xbb\xbf\0 \t\r\n")
+    own = _whole(own)
     ours = {
         "dc:description": _language("dc:description", facts.caption or ""),
         "dc:subject": _list("dc:subject", "Bag", _joined(own, "dc:subject", facts.tags)),
@@ -101,13 +109,48 @@ def merged(own: bytes | None, facts: Facts, record: str | None) -> str:
         "hotfolder:record": _plain("hotfolder:record", record or ""),
     }
     layout = _Layout(own, {_full(name) for name, text in ours.items() if text})
-    head = f"<rdf:Description xmlns:rdf={quoteattr(_NAMESPACES['rdf'])} rdf:about={quoteattr(layout.about)}{_TYPES}>\n"
-    parts, at = [], 0
-    for start, end in layout.cuts:
-        parts.append(own[at:start])
+    if any(found.is_attribute for found in layout.found):
+        raise ValueError("a list written as an attribute")
+    return _spliced(own, [(one.start, one.end, b"") for one in layout.found], layout, "".join(ours.values()))
+
+
+def rated(own: bytes | None, stars: int) -> str:
+    """Return a picture's own packet with another rating, wherever in it a rating stands; all else stays to the letter.
+
+    Args:
+        own: the packet as it is in the file, None where there is none.
+        stars: 0 to 5; 0 stands for none.
+
+    Raises:
+        ValueError: the packet is of a kind that cannot be added to.
+    """
+    own = _whole(own)
+    percent = {_full(f"{prefix}:Rating"): str(PERCENT[stars]) for prefix in ("MicrosoftPhoto", "microsoft")}
+    texts = {_full("xmp:Rating"): str(stars), **percent}
+    layout = _Layout(own, set(texts))
+    changes = [(one.start, one.end, one.saying(texts[one.name])) for one in layout.found]
+    is_there = any(one.name == _full("xmp:Rating") for one in layout.found)
+    return _spliced(own, changes, layout, "" if is_there else _plain("xmp:Rating", str(stars)))
+
+
+def _whole(own: bytes | None) -> bytes:
+    """Return a packet without what stands around it; an empty one where there is none."""
+    return (own or f"{_EMPTY_HEAD}\n{_EMPTY_TAIL}".encode()).strip(b"\xef\xbb\xbf\0 \t\r\n")
+
+
+def _spliced(own: bytes, changes: list[tuple[int, int, bytes]], layout: "_Layout", added: str) -> str:
+    """Return the packet with some of its bytes exchanged, and properties added in a description of their own."""
+    parts: list[bytes] = []
+    at = 0
+    for start, end, changed in sorted(changes):
+        parts += [own[at:start], changed]
         at = end
-    parts += [own[at : layout.end], head.encode(), *(text.encode() for text in ours.values())]
-    text = b"".join([*parts, b"</rdf:Description>\n", own[layout.end :]]).decode()
+    parts.append(own[at : layout.end])
+    if added:
+        rdf, about = quoteattr(_NAMESPACES["rdf"]), quoteattr(layout.about)
+        head = f"<rdf:Description xmlns:rdf={rdf} rdf:about={about}{_TYPES}>\n"
+        parts.append(f"{head}{added}</rdf:Description>\n".encode())
+    text = b"".join([*parts, own[layout.end :]]).decode()
     return re.sub(r"\s+(?=<\?xpacket end)", "\n", text)  # the white space kept for editing in place is not
 
 
@@ -120,20 +163,42 @@ def _joined(own: bytes, name: str, tags: tuple[str, ...]) -> tuple[str, ...]:
     return (*kept, *new) if new else ()
 
 
+@dataclass(frozen=True)
+class _Found:
+    """Where in a packet, in bytes, a property stands: its element from `<` to `>`, or its attribute's value, quoted."""
+
+    name: str
+    start: int
+    end: int
+    is_attribute: bool
+
+    def saying(self, text: str) -> bytes:
+        """Return what to write in its place."""
+        if self.is_attribute:
+            return quoteattr(text).encode()
+        uri, _, local = self.name.partition(" ")
+        prefix = next(prefix for prefix, known in _NAMESPACES.items() if known == uri)
+        return f"<{prefix}:{local} xmlns:{prefix}={quoteattr(uri)}>{escape(text)}</{prefix}:{local}>".encode()
+
+
 class _Layout:
-    """Where in a packet, in bytes, some properties lie and the description ends; ValueError where that is not clear."""
+    """Where in a packet some properties stand and the description ends; ValueError where that is not clear."""
 
     def __init__(self, packet: bytes, properties: set[str]) -> None:
         self.about = ""
-        self.cuts: list[tuple[int, int]] = []
+        self.found: list[_Found] = []
         self.end = 0
+        self._packet = packet
         self._properties = properties
         self._path: list[str] = []
+        self._prefixes: list[tuple[str, str]] = []
         self._begun: int | None = None
-        self._is_closing = False
+        self._ended: str | None = None
         if b"<!DOCTYPE" in packet or b"<!ENTITY" in packet:
             raise ValueError("a packet with a document type")
         self._parser = expat.ParserCreate("utf-8", " ")
+        self._parser.StartNamespaceDeclHandler = lambda prefix, uri: self._prefixes.append((prefix or "", uri))
+        self._parser.EndNamespaceDeclHandler = lambda prefix: self._prefixes.pop()
         self._parser.StartElementHandler = self._open
         self._parser.EndElementHandler = self._close
         self._parser.DefaultHandler = lambda text: self._finish()
@@ -149,24 +214,33 @@ class _Layout:
         if self._path and self._path[-1] == _full("rdf:RDF"):
             self.about = attributes.get(_full("rdf:about"), "")
             if self._properties & attributes.keys():
-                raise ValueError("a list written as an attribute")
+                self._find_attributes()
         self._path.append(name)
         if name in self._properties and len(self._path) >= 3 and self._path[-3] == _full("rdf:RDF"):
             self._begun = self._parser.CurrentByteIndex
+
+    def _find_attributes(self) -> None:
+        """Find values in the text of a tag: the parser does not say where they stand."""
+        prefixes = {prefix.encode(): uri for prefix, uri in self._prefixes}
+        tag = _TAG.match(self._packet, self._parser.CurrentByteIndex)
+        for one in _ATTRIBUTE.finditer(tag[0]) if tag else ():
+            name = f"{prefixes.get(one[1], '')} {one[2].decode()}"
+            if tag and name in self._properties:
+                self.found.append(_Found(name, tag.start() + one.start(3), tag.start() + one.end(3), True))
 
     def _close(self, name: str) -> None:
         self._finish()
         self._path.pop()
         if name in self._properties and len(self._path) >= 2 and self._path[-2] == _full("rdf:RDF"):
-            self._is_closing = True
+            self._ended = name
         elif name == _full("rdf:RDF"):
             self.end = self._parser.CurrentByteIndex
 
     def _finish(self) -> None:
-        """End the cut of a property at what comes next behind it."""
-        if self._is_closing and self._begun is not None:
-            self.cuts.append((self._begun, self._parser.CurrentByteIndex))
-            self._is_closing, self._begun = False, None
+        """End the place of a property at what comes next behind it."""
+        if self._ended is not None and self._begun is not None:
+            self.found.append(_Found(self._ended, self._begun, self._parser.CurrentByteIndex, False))
+            self._begun = self._ended = None
 
 
 def _full(name: str) -> str:
