@@ -9,7 +9,7 @@ import json
 import os
 import secrets
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -54,9 +54,13 @@ def fresh_stage(workspace: Workspace, job: dict[str, Any]) -> Path:
 
 
 def intend(
-    workspace: Workspace, catalog: Catalog, job: dict[str, Any], staged: list[Staged], timings: dict[str, float]
+    workspace: Workspace, catalog: Catalog, job: dict[str, Any], staged: list[Staged], took: dict[str, Any]
 ) -> None:
-    """Reserve the final names of a job's files: from here on they will appear, whatever dies."""
+    """Reserve the final names of a job's files: from here on they will appear, whatever dies.
+
+    `took` has what the job took: `run_s` and `load_s`, and `energy_wh`, of which each picture is given its share.
+    """
+    staged = _with_energy(staged, took.get("energy_wh"))
     drop = catalog.row("select hot_folder, name from drops where id=?", job["drop_id"])
     assert drop
     day = datetime.now(UTC).astimezone().date().isoformat()
@@ -73,9 +77,17 @@ def intend(
             _reserve(workspace, catalog, job["id"], folder, stem, group)
         catalog.rows(
             "update jobs set state='publishing', run_s=?, load_s=? where id=?",
-            timings.get("run_s"), timings.get("load_s"), job["id"],
+            took.get("run_s"), took.get("load_s"), job["id"],
         )  # fmt: skip
     crash_point("intended")
+
+
+def _with_energy(staged: list[Staged], energy_wh: float | None) -> list[Staged]:
+    pictures = sum(file.role == "picture" for file in staged)
+    if energy_wh is None or not pictures:
+        return staged
+    share = {"energy_wh": energy_wh / pictures}
+    return [replace(file, facts=file.facts | share) if file.role == "picture" else file for file in staged]
 
 
 def _reserve(

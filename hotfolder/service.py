@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from hotfolder import atomic, control, machine, orders, publish
+from hotfolder import atomic, control, gpu, machine, orders, publish
 from hotfolder.catalog import chains, queue
 from hotfolder.catalog.store import Catalog
 from hotfolder.errors import HotfolderError, OutOfMemory, WorkerLost
@@ -44,6 +44,7 @@ class Service:
         workspace: Workspace,
         tell: Callable[[dict[str, Any], str], None] = lambda job, event: None,
         machine: Callable[[], Machine] = machine.facts,
+        nvml: Callable[[], Any] = gpu.nvml,
     ) -> None:
         self.workspace = workspace
         self.machine = lambda: machine().limited(workspace.settings.memory_gb)
@@ -61,9 +62,11 @@ class Service:
         self._telling = Telling(workspace)
         self._pausing = Pausing(workspace)
         self._fetcher = Fetcher(workspace, self.catalog, self._bell.set, tell)
+        self._monitor = gpu.Monitor(self._bell.set, lambda: self.loaded, nvml)
 
     def run(self, once: bool = False) -> None:
         """Watch until stopped; with `once`, until nothing more can run. The caller holds the workspace."""
+        self._monitor.start()
         recover(self.workspace, self.catalog)
         self.taking = Taking(self.workspace, self.catalog, random.Random(), self.machine, self._fetcher.sentences)
         with watching([self.workspace.inbox, self.workspace.control], self.look_soon) as watch:
@@ -78,6 +81,8 @@ class Service:
                     self.hear_worker()
                     self.pick_up_stranded()
                     self.start_next()
+                    if not self._pausing.in_trouble:
+                        self._monitor.keep(self.catalog)
                 except (OSError, sqlite3.OperationalError) as error:
                     self.paused, self._stranded = self._pausing.meet(error), True
                 self.tell_now(watch)
@@ -86,6 +91,7 @@ class Service:
                 self.rest()
             try:
                 self.finish_running(watch)
+                self._monitor.keep(self.catalog)
             except (OSError, sqlite3.OperationalError) as error:
                 log.warning("%s; the next start goes on from here", error)
         self._fetcher.end()
@@ -224,6 +230,7 @@ class Service:
         except HotfolderError as error:  # the profile or the card is another than when the job was taken in
             self.take_failure({"waits": True, "error": str(error)})
             return
+        self._monitor.begin(job["id"])
         self.tell(job, "started")
 
     def hear_worker(self) -> None:
@@ -252,6 +259,7 @@ class Service:
 
     def publish_result(self, message: dict[str, Any]) -> None:
         """Intend, link, record, file away; the worker starts on the next job first."""
+        message["energy_wh"] = self._monitor.end()
         job = self._take_running()
         staged = [Staged(**one) for one in message["staged"]]
         publish.intend(self.workspace, self.catalog, job, staged, message)
@@ -310,6 +318,7 @@ class Service:
     def _take_running(self) -> dict[str, Any]:
         """Return the row of the running job, which has left its worker."""
         assert self.running
+        self._monitor.end()
         job, self.running = self.running.job, None
         return job
 
@@ -363,6 +372,7 @@ class Service:
         """End the worker at once, on purpose."""
         if self.worker:
             self.worker.kill()
+        self._monitor.end()
         self.worker, self.running, self.loaded = None, None, []
 
     def let_worker_go(self) -> None:
@@ -383,5 +393,6 @@ class Service:
             "watcher": watch.state if watch else "stopped",
             "settling": self.taking.unsettled,
             "not_taken": self.taking.strangers[:100],
+            "gpu": self._monitor.told(),
         }
         self._telling.tell(now, self.running)

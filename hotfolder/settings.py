@@ -49,6 +49,16 @@ class Settings(Strict):
         default=2.0,
         description="models up to this size are fetched when a job first needs them; 0 fetches nothing unasked",
     )
+    electricity_price: Annotated[float, Field(ge=0, le=1_000_000)] | None = Field(
+        default=None,
+        description="what a kilowatt-hour costs, in your currency: then what the card took is shown as money too",
+    )
+
+    def money(self, energy_wh: float | None) -> float | None:
+        """Return what energy costs in the currency of `electricity_price`; None where either is not known."""
+        if energy_wh is None or self.electricity_price is None:
+            return None
+        return energy_wh / 1000 * self.electricity_price
 
 
 def load(path: Path) -> Settings:
