@@ -15,7 +15,7 @@ import sys
 import time
 import traceback
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +39,9 @@ from hotfolder.staging import stage
 
 MAX_UNSAVED = 3
 """Finished pictures that may wait to be encoded; more would fill memory when saving is slower than making."""
+
+MAX_MADE_TOLD = 12
+"""Pictures of a running job that are told of with each step."""
 
 MAX_CAPTION_CHARACTERS = 16_384
 """Of the text file beside a picture; a longer one is none."""
@@ -117,8 +120,9 @@ def run(order: Order, pool: ModelPool, models: Path, savers: ThreadPoolExecutor,
     finished = 0
 
     def progress(step: int, of: int) -> None:
-        made = {"picture": finished + 1, "pictures": len(order.planned)}
-        say(answers, "progress", job=order.job, **made, step=step, of=of, loaded=pool.loaded)
+        picture = {"picture": finished + 1, "pictures": len(order.planned)}
+        made = _made(staged, saving)
+        say(answers, "progress", job=order.job, **picture, step=step, of=of, loaded=pool.loaded, made=made)
 
     chosen = _loras(order, models)
     bound = BoundPool(pool, _with_room_for(chosen, order.placement))
@@ -175,6 +179,12 @@ def run(order: Order, pool: ModelPool, models: Path, savers: ThreadPoolExecutor,
         told = order.job, names, peak_bytes, room.headroom_bytes, room.budget_bytes
         log.info("job %s: models in memory: %s; %s bytes, besides %s for the work, of %s", *told)
     return {"staged": staged, "notes": list(notes), "load_s": load_s, "run_s": time.monotonic() - began - load_s}
+
+
+def _made(staged: list[dict[str, Any]], saving: Iterable[Future[list[dict[str, Any]]]]) -> list[str]:
+    """Return the ids of the pictures that are staged by now, of many the last: people see them before the job ends."""
+    saved = [one for future in saving if future.done() and not future.exception() for one in future.result()]
+    return [one["facts"]["id"] for one in (*staged, *saved) if one["role"] == "picture"][-MAX_MADE_TOLD:]
 
 
 def _open(order: Order, path: Path, name: str | None) -> images.Picture:
