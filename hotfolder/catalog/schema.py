@@ -111,6 +111,7 @@ MIGRATIONS: list[str] = [
     create index images_model on images(model, created_at);
     create index images_rating on images(rating, created_at);
     create index images_review on images(review, created_at);
+    create index images_folder on images(hot_folder, created_at);
     create table image_words(
       what text not null check(what in('tag','lora')), word text not null, image_id text not null,
       primary key(what, word, image_id)) without rowid;
