@@ -55,7 +55,17 @@ def get_metadata(datasette: Any) -> dict[str, Any]:
 
 @hookimpl
 def extra_css_urls(datasette: Any) -> list[str]:
-    return [] if sites.of(datasette) is None else [pages.address(datasette, "static/tables.css")]
+    return _ours(datasette, "colours.css", "datasette.css", "tables.css")
+
+
+@hookimpl
+def extra_js_urls(datasette: Any) -> list[str]:
+    return _ours(datasette, "datasette.js")
+
+
+def _ours(datasette: Any, *files: str) -> list[str]:
+    """The addresses of what Datasette's own pages load beside Datasette's, where they show a catalog of ours."""
+    return [] if sites.of(datasette) is None else [pages.address(datasette, f"static/{name}") for name in files]
 
 
 @hookimpl
