@@ -24,6 +24,7 @@ from hotfolder.models.placement import Machine
 from hotfolder.pausing import Pausing
 from hotfolder.publish import Staged
 from hotfolder.recovery import pick_up_stranded, recover
+from hotfolder.statuspage import StatusPage
 from hotfolder.telling import Running, Telling
 from hotfolder.workerprocess import WorkerProcess
 from hotfolder.workspace import Workspace
@@ -59,7 +60,8 @@ class Service:
         self._bell = threading.Event()
         self._look_at = self._look_not_before = 0.0
         self._stranded = self._filed = False
-        self._telling = Telling(workspace)
+        self._page = StatusPage(workspace)
+        self._telling = Telling(workspace, self._page.look)
         self._pausing = Pausing(workspace)
         self._fetcher = Fetcher(workspace, self.catalog, self._bell.set, tell)
         self._monitor = gpu.Monitor(self._bell.set, lambda: self.loaded, nvml)
@@ -97,6 +99,7 @@ class Service:
         self._fetcher.end()
         self.let_worker_go()
         self.tell_now(None)
+        self._page.end()
         self.catalog.close()
 
     def look_soon(self) -> None:
@@ -342,11 +345,9 @@ class Service:
         if self.taking.settled:
             return
         looks_at = max(self._look_at, self._look_not_before, self._pausing.trouble_until)
-        due = [min(looks_at, self._fetcher.due_at) - time.monotonic()]
+        due = [min(looks_at, self._fetcher.due_at, self._telling.due_at) - time.monotonic()]
         if self.paused:
             due.append(PAUSE_S)
-        if self._telling.due_at is not None:
-            due.append(self._telling.due_at - time.monotonic())
         if self.running:
             due.append(self.running.heard_at + self.workspace.settings.job_timeout_s - time.monotonic())
         self._bell.wait(max(0.0, min(due)))

@@ -38,7 +38,7 @@ class Status:
     seconds, None when unknown. `made` are the ids of pictures of the running job that are finished but not in outbox
     yet. `waiting_for` puts waiting jobs together by reason, counted among the first 1,000. `fetching` says which
     weights are on their way and how far. `gpu` is what `hotfolder.gpu` told last, None where it told nothing. `today`
-    counts pictures and watt-hours since midnight.
+    counts pictures, watt-hours and what those cost since midnight.
     """
 
     at: str
@@ -128,7 +128,7 @@ def gather(workspace: Workspace, running: bool | None = None) -> Status:
         failed=read.failed,
         done=read.done,
         not_taken=now.get("not_taken", []),
-        today=read.today,
+        today=read.today | {"cost": workspace.settings.money(read.today["energy_wh"])},
         gpu=now.get("gpu") if running else None,
     )
 
