@@ -41,6 +41,13 @@ async def render(datasette: Any, request: Any, name: str, **context: Any) -> Res
     return Response.html(html)
 
 
+async def missing(datasette: Any, request: Any, says: str) -> Response:
+    """Answer 404 with a sentence and the way back to the gallery."""
+    answer = await render(datasette, request, "missing", says=says)
+    answer.status = 404
+    return answer
+
+
 def of(datasette: Any) -> Site:
     """Return what this Datasette shows; NotFound where it is no catalog of ours."""
     site = sites.of(datasette)

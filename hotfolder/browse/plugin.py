@@ -4,7 +4,7 @@ from typing import Any
 
 from datasette import handle_exception, hookimpl
 
-from hotfolder.browse import cells, compare, describe, files, gallery, guard, job, pages, picture, queue, sites
+from hotfolder.browse import cells, compare, describe, files, gallery, guard, job, pages, picture, queue, sites, sources
 
 
 @hookimpl
@@ -25,6 +25,9 @@ def register_routes() -> list[tuple[str, Any]]:
         ("gallery", gallery.page),
         ("picture/(?P<id>.*)", picture.page),
         ("compare", compare.page),
+        ("source/(?P<id>.*)", sources.source),
+        ("large/(?P<id>.*)", sources.large),
+        (r"job/(?P<id>[^/]*)\.json", job.told),
         ("job/(?P<id>.*)", job.page),
         ("queue", queue.page),
         ("file/(?P<id>.*)", files.file),
