@@ -85,7 +85,8 @@ class Workspace:
         return Path(os.path.normpath(self.root / setting)) if setting else self.root / name
 
     def locate(self, name: str, beside: Path | None = None) -> Path | None:
-        """Return the file a user named: relative to `beside`, else to the workspace; None while it is not there.
+        """Return the file a user named: relative to `beside`, else to the workspace, where inbox/ and outbox/ stand for
+        wherever those are; None while it is not there.
 
         What has left the inbox is found in done/.
 
@@ -96,10 +97,10 @@ class Workspace:
         shown = f"`{names.display(name)[:200]}`"
         if "\0" in name or Path(name).is_absolute() or _ELSEWHERE.search(name):
             raise ConfigError(f"{shown} is not a path inside the workspace; name files relative to it")
-        for base in (beside, self.root):
-            if base is None:
+        for named in (beside and beside / name, self.absolute(name)):
+            if named is None:
                 continue
-            path = Path(os.path.normpath(base / name))
+            path = Path(os.path.normpath(named))
             try:
                 real, is_there = path.resolve(), path.is_file()
             except (OSError, RuntimeError):  # longer than names may be, or through links that go round in a circle

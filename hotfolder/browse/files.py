@@ -5,6 +5,7 @@ outbox after every symlink is followed; everything else is "not found".
 """
 
 import asyncio
+import contextlib
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,8 +14,11 @@ from typing import Any
 from datasette.utils.asgi import Response, asgi_send_file
 from PIL import Image
 
+from hotfolder import names
 from hotfolder.browse import sites
 from hotfolder.browse.thumbs import thumbnail
+from hotfolder.errors import RejectedInput
+from hotfolder.metadata import read
 
 _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,127}")
 _TYPES = {
@@ -27,6 +31,10 @@ _TYPES = {
     ".tif": "image/tiff",
     ".tiff": "image/tiff",
 }
+SHELVES = ("keep", "reject")
+"""The folders that a picture is moved into when it is reviewed, beside those it was published with."""
+_NUMBERS = range(1, 10)
+"""Names that are looked for: `x.png`, and `x-2.png` where that was taken."""
 _CHUNK_BYTES = 1 << 16
 # A page asks for a hundred thumbnails at once; a decoded 24-megapixel picture is 72 MB.
 _DECODERS = ThreadPoolExecutor(max_workers=4, thread_name_prefix="thumbs")
@@ -89,13 +97,47 @@ def within(folder: Path, name: str) -> Path | None:
     return real if real.is_relative_to(root) and real.is_file() else None
 
 
+def find(outbox: Path, path: str, image_id: str) -> Path | None:
+    """Return where a picture lies, None where that is not known.
+
+    The catalog learns of a move a moment later than the page that made it: what is not where it says is looked for in
+    the folder, its keep/ and its reject/, by its name and the id in it.
+    """
+    there = inside(outbox, path)
+    if there and _id(there) in (None, image_id):
+        return there
+    old = outbox / path.partition("/")[2]
+    for folder in (base(old), *(base(old) / shelf for shelf in SHELVES)):
+        for number in _NUMBERS:
+            name = names.numbered(old.name, number)
+            found = inside(outbox, f"outbox/{(folder / name).relative_to(outbox).as_posix()}")
+            if found and _id(found) == image_id:
+                return found
+    return None
+
+
+def base(picture: Path) -> Path:
+    """Return the folder that a picture was published in, kept or rejected since or not."""
+    return picture.parent.parent if picture.parent.name in SHELVES else picture.parent
+
+
+def _id(picture: Path) -> str | None:
+    """Return the id that is embedded in a picture, None where there is none to be read."""
+    with contextlib.suppress(RejectedInput, OSError):
+        return read.read(picture).image_id
+    return None
+
+
 async def _picture(datasette: Any, image_id: str) -> Path | None:
     site = sites.of(datasette)
     if site is None or not is_id(image_id):
         return None
     database = datasette.get_database(site.database)
     row = (await database.execute("select path from images where id = :id", {"id": image_id})).first()
-    return None if row is None else await asyncio.to_thread(inside, site.workspace.outbox, row["path"])
+    if row is None:
+        return None
+    outbox, path = site.workspace.outbox, row["path"]
+    return await asyncio.to_thread(lambda: inside(outbox, path) or find(outbox, path, image_id))
 
 
 def _not_found() -> Response:

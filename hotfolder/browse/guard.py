@@ -1,7 +1,11 @@
-"""What stands between a web page in the user's browser and the catalog: a Host allow-list and strict headers.
+"""What stands between a web page in the user's browser and the catalog: a Host allow-list, strict headers, no writing.
 
 Datasette answers any Host header, so a hostile page whose name is re-pointed at 127.0.0.1 (DNS rebinding) could read
 everything. The catalog answers to this machine's own names only.
+
+With --review the few addresses of `review` take a POST, as one of our own pages sends it: a short form, same-origin.
+Datasette's protection against forged requests (asgi-csrf 0.11) then compares the form's token with the signed cookie;
+what it would let pass, a request without cookies or with an Authorization header, never reaches it.
 """
 
 import base64
@@ -11,8 +15,11 @@ from collections.abc import Awaitable, Callable
 from functools import cache
 from importlib.resources import files
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from hotfolder.browse import sites
+from hotfolder.browse.pages import ROOT
+from hotfolder.browse.review import DEEDS
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -23,6 +30,9 @@ _OTHER_HOST = (
     "`hotfolder browse` printed. From another machine, forward the same port: ssh -L PORT:127.0.0.1:PORT.\n"
 )
 _READ_ONLY = "Nothing here can be changed from a browser.\n"
+_DEEDS = {f"/{ROOT}review/{deed}" for deed in DEEDS}
+_FORM = b"application/x-www-form-urlencoded"
+_MAX_FORM_BYTES = 4096
 
 
 @cache
@@ -63,10 +73,12 @@ def answers_to(hosts: list[bytes], port: int | None) -> bool:
 
 
 def guard(app: App, datasette: Any) -> App:
-    """Wrap Datasette's application: another host gets 403, a method that writes 405, every answer the headers."""
+    """Wrap Datasette's application: another host gets 403, a method that writes 405 or, in a review, what `refusal`
+    says; every answer gets the headers."""
 
     async def guarded(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http" or sites.of(datasette) is None:
+        site = sites.of(datasette)
+        if scope["type"] != "http" or site is None:
             await app(scope, receive, send)
             return
 
@@ -77,16 +89,62 @@ def guard(app: App, datasette: Any) -> App:
                 message = {**message, "headers": [*kept, *ours.items()]}
             await send(message)
 
-        hosts = [value for name, value in scope["headers"] if name.lower() == b"host"]
-        if answers_to(hosts, (scope.get("server") or (None, None))[1]):
-            if scope["method"] in ("GET", "HEAD"):
-                await app(scope, receive, send_guarded)
-            else:
-                await _say(send_guarded, 405, _READ_ONLY)
-        else:
+        if not answers_to(_values(scope, b"host"), (scope.get("server") or (None, None))[1]):
             await _say(send_guarded, 403, _OTHER_HOST)
+        elif scope["method"] in ("GET", "HEAD"):
+            await app(scope, receive, send_guarded)
+        elif scope["method"] != "POST" or not site.review or scope["path"] not in _DEEDS:
+            await _say(send_guarded, 405, _READ_ONLY)
+        elif (refused := refusal(scope)) or (form := await _form(receive)) is None:
+            await _say(send_guarded, *(refused or (413, "This is no form of ours.\n")))
+        else:
+            await app(scope, _giving(form), send_guarded)
 
     return guarded
+
+
+def refusal(scope: Any) -> tuple[int, str] | None:
+    """Return status and sentence for a deed that none of our pages can have sent; None where one may have.
+
+    A browser says itself where a request comes from, and no page can make it lie: `Origin` with each POST, newer ones
+    `Sec-Fetch-Site` too. Pages of other ports of this machine are other origins, though they share our cookies.
+    """
+    (host,) = _values(scope, b"host")
+    origins, senders = _values(scope, b"origin"), _values(scope, b"sec-fetch-site")
+    own = f"{scope.get('scheme', 'http')}://".encode() + host.lower()
+    if any(origin.lower() != own for origin in origins) or any(sender != b"same-origin" for sender in senders):
+        return 403, "Another page sent this; only the catalog's own pages may.\n"
+    if [value.partition(b";")[0].strip().lower() for value in _values(scope, b"content-type")] != [_FORM]:
+        return 415, "A deed of the review is sent as a form.\n"
+    cookies, others = _values(scope, b"cookie"), _values(scope, b"authorization") + _values(scope, b"x-csrftoken")
+    if others or len(cookies) != 1 or not cookies[0].isascii():
+        return 403, "The token of the page is missing: load the page again, then press once more.\n"
+    return None
+
+
+def _values(scope: Any, name: bytes) -> list[bytes]:
+    return [value for given, value in scope["headers"] if given.lower() == name]
+
+
+async def _form(receive: Any) -> bytes | None:
+    """Return a request's whole body; None where it is too long, or no form that a browser writes."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > _MAX_FORM_BYTES:
+            return None
+    return body if unquote_to_bytes(body).isascii() else None
+
+
+def _giving(form: bytes) -> Callable[[], Awaitable[Any]]:
+    async def receive() -> Any:
+        return {"type": "http.request", "body": form, "more_body": False}
+
+    return receive
 
 
 async def _say(send: Any, status: int, sentence: str) -> None:

@@ -4,7 +4,21 @@ from typing import Any
 
 from datasette import handle_exception, hookimpl
 
-from hotfolder.browse import cells, compare, describe, files, gallery, guard, job, pages, picture, queue, sites, sources
+from hotfolder.browse import (
+    cells,
+    compare,
+    describe,
+    files,
+    gallery,
+    guard,
+    job,
+    pages,
+    picture,
+    queue,
+    review,
+    sites,
+    sources,
+)
 
 
 @hookimpl
@@ -33,6 +47,8 @@ def register_routes() -> list[tuple[str, Any]]:
         ("file/(?P<id>.*)", files.file),
         ("thumb/(?P<id>.*)", files.thumb),
         ("static/(?P<name>.*)", pages.static),
+        ("review/token", review.token),
+        ("review/(?P<deed>.*)", review.deed),
     ]
     return [(f"^/{pages.ROOT}{path}$", view) for path, view in addresses]
 
