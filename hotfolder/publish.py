@@ -26,7 +26,7 @@ class Staged:
     """One finished file in work/<drop>/<job>; `file` is relative to that folder.
 
     `stem_index` counts the job's pictures; files of one picture share it and so the stem of their final names. `role`
-    is `picture`, or what it is beside one (`job`).
+    is `picture`, what it is beside one (`job`), or `sheet` for the one that shows all pictures of the job.
     """
 
     file: str
@@ -66,14 +66,14 @@ def intend(
     day = datetime.now(UTC).astimezone().date().isoformat()
     mirrored = [names.clean(part) for part in PurePosixPath(drop["name"]).parts[:-1]]
     folder = PurePosixPath("outbox", *map(names.clean, PurePosixPath(drop["hot_folder"]).parts), day, *mirrored)
-    count = len({file.stem_index for file in staged})
-    digits = max(2, len(str(count)))
+    count = len({file.stem_index for file in staged if file.role != "sheet"})
     out = job_folder(workspace, job)
     atomic.fsync_folders({out.parent, out, *((out / file.file).parent for file in staged)})
     with catalog.transaction():
         for index in sorted({file.stem_index for file in staged}):
             group = [file for file in staged if file.stem_index == index]
-            stem = job["name"] if count == 1 else f"{job['name']}_{index + 1:0{digits}}"
+            is_alone = count == 1 or group[0].role == "sheet"
+            stem = job["name"] if is_alone else job["name"] + names.ending(index, count)
             _reserve(workspace, catalog, job["id"], folder, stem, group)
         catalog.rows(
             "update jobs set state='publishing', run_s=?, load_s=? where id=?",
@@ -123,8 +123,9 @@ def publish(workspace: Workspace, catalog: Catalog, job: int) -> None:
     row = catalog.row("select id, drop_id, hot_folder, source_path from jobs where id=?", job)
     assert row
     out = job_folder(workspace, row)
-    # what lies beside a picture comes first: who watches for pictures finds it complete
-    outputs = catalog.rows("select * from outputs where job_id=? order by role='picture', idx", job)
+    # what lies beside a picture comes first: who watches for pictures finds it complete; what shows all of them, last
+    order = "(role='picture') + 2 * (role='sheet'), idx"
+    outputs = catalog.rows(f"select * from outputs where job_id=? order by {order}", job)
     folders = set()
     for output in outputs:
         target = workspace.absolute(output["path"])
@@ -141,13 +142,16 @@ def publish(workspace: Workspace, catalog: Catalog, job: int) -> None:
         atomic.fsync_folder(folder)
     crash_point("published")
     now = utc_now()
+    outputs = catalog.rows("select * from outputs where job_id=?", job)
+    signatures = {output["path"]: pictures.signature_at(workspace.absolute(output["path"])) for output in outputs}
     with catalog.transaction():
-        for output in catalog.rows("select * from outputs where job_id=?", job):
-            if output["role"] == "picture":
+        for output in outputs:
+            if output["role"] in pictures.ROLES:
                 # an input that came with the drop gets its place when that is filed away
                 named = None if (row["source_path"] or "").startswith(".hotfolder/") else row["source_path"]
                 facts = {**json.loads(output["facts"]), "parent_path": named}
-                pictures.put_image(catalog, facts, {**output, "hot_folder": row["hot_folder"]}, now)
+                where = {"hot_folder": row["hot_folder"], "signature": signatures[output["path"]]}
+                pictures.put_image(catalog, facts, {**output, **where}, now)
         catalog.rows("update outputs set published=1 where job_id=?", job)
         catalog.rows("update jobs set state='done', error=null, finished_at=? where id=?", now, job)
     crash_point("recorded")

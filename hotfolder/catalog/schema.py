@@ -112,6 +112,11 @@ MIGRATIONS: list[str] = [
     create index images_rating on images(rating, created_at);
     create index images_review on images(review, created_at);
     create index images_folder on images(hot_folder, created_at);
+    create index images_parent on images(parent_path) where parent_path is not null;
+    create index detections_image on detections(image_path);
+    create index jobs_source on jobs(source_path) where source_path is not null;
+    create index jobs_inputs on jobs(id) where inputs is not null;
+    create index outputs_taken_away on outputs(published) where published=2;
     create table image_words(
       what text not null check(what in('tag','lora')), word text not null, image_id text not null,
       primary key(what, word, image_id)) without rowid;
