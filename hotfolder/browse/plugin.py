@@ -37,6 +37,7 @@ def asgi_wrapper(datasette: Any) -> Any:
 def register_routes() -> list[tuple[str, Any]]:
     addresses = [
         ("gallery", gallery.page),
+        (r"gallery\.json", gallery.more),
         ("picture/(?P<id>.*)", picture.page),
         ("compare", compare.page),
         ("source/(?P<id>.*)", sources.source),
