@@ -8,8 +8,8 @@ import asyncio
 import contextlib
 import re
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePath, PurePosixPath
+from typing import Any, TypeVar
 
 from datasette.utils.asgi import Response, asgi_send_file
 from PIL import Image
@@ -35,6 +35,7 @@ SHELVES = ("keep", "reject")
 """The folders that a picture is moved into when it is reviewed, beside those it was published with."""
 _NUMBERS = range(1, 10)
 """Names that are looked for: `x.png`, and `x-2.png` where that was taken."""
+AnyPath = TypeVar("AnyPath", bound=PurePath)
 _CHUNK_BYTES = 1 << 16
 # A page asks for a hundred thumbnails at once; a decoded 24-megapixel picture is 72 MB.
 _DECODERS = ThreadPoolExecutor(max_workers=4, thread_name_prefix="thumbs")
@@ -106,17 +107,16 @@ def find(outbox: Path, path: str, image_id: str) -> Path | None:
     there = inside(outbox, path)
     if there and _id(there) in (None, image_id):
         return there
-    old = outbox / path.partition("/")[2]
+    old = PurePosixPath(path)
     for folder in (base(old), *(base(old) / shelf for shelf in SHELVES)):
         for number in _NUMBERS:
-            name = names.numbered(old.name, number)
-            found = inside(outbox, f"outbox/{(folder / name).relative_to(outbox).as_posix()}")
+            found = inside(outbox, str(folder / names.numbered(old.name, number)))
             if found and _id(found) == image_id:
                 return found
     return None
 
 
-def base(picture: Path) -> Path:
+def base(picture: AnyPath) -> AnyPath:
     """Return the folder that a picture was published in, kept or rejected since or not."""
     return picture.parent.parent if picture.parent.name in SHELVES else picture.parent
 
