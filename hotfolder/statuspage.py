@@ -119,7 +119,6 @@ def _template() -> Any:
 
     environment = Environment(loader=PackageLoader("hotfolder"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["shown"] = names.display
-    environment.filters["time"] = lambda at: datetime.fromisoformat(at).astimezone().strftime("%H:%M")
     return environment.get_template("status.html")
 
 

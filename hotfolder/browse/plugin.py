@@ -45,6 +45,8 @@ def register_routes() -> list[tuple[str, Any]]:
         (r"job/(?P<id>[^/]*)\.json", job.told),
         ("job/(?P<id>.*)", job.page),
         ("queue", queue.page),
+        (r"queue\.json", queue.told),
+        ("preview/(?P<id>.*)", queue.preview),
         ("file/(?P<id>.*)", files.file),
         ("thumb/(?P<id>.*)", files.thumb),
         ("static/(?P<name>.*)", pages.static),
