@@ -64,6 +64,11 @@ def numbered(name: str, number: int) -> str:
     return _cut(stem, MAX_NAME_BYTES - len(_bytes(tail))) + tail
 
 
+def ending(index: int, count: int) -> str:
+    """Return what comes behind the name of one of `count` pictures of a job; `index` counts from 0: `_01`."""
+    return f"_{index + 1:0{max(2, len(str(count)))}}"
+
+
 def reason_name(name: str) -> str:
     """Return what the `.error.txt` of a file is called: always valid UTF-8, and never that of another file.
 

@@ -77,6 +77,9 @@ class JobSpec(Strict):
     matrix: dict[str, tuple[Any, ...]] | None = Field(
         default=None, description="keys and lists of values: a labelled grid of pictures"
     )
+    contact_sheet: bool = Field(
+        default=True, description="with several pictures, one more that shows all of them small, with labels"
+    )
     width: Edge | None = Field(default=None, description="pixels; width and height at once: `size: 1024x768`")
     height: Edge | None = Field(default=None, description="pixels")
     steps: Annotated[int, Field(ge=1, le=1000)] | None = Field(

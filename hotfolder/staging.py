@@ -1,7 +1,7 @@
 """What a worker makes, as files in the staging folder: encoded, with everything that made it embedded, read back."""
 
 import uuid
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from hotfolder.spec import JobSpec, literal
 
 FILES_OF_ONE = 16
 """Numbers for the files of one picture: itself, its .job.yaml and what else lies beside it."""
+MAX_PROMPTS = 4_000
+"""Characters of all prompts on a sheet together."""
 MAX_HISTORY = 20
 """Jobs that a picture names besides its own."""
 
@@ -52,15 +54,8 @@ def stage(
             assert order.image
             if packet := embed.save(order.image, path, format, facts):
                 texts[f"{suffix}.xmp"] = packet
-        columns = asdict(facts) | {
-            "id": facts.image_id,
-            "pixel_sha256": _checked(path, image, exactly=result.image is None or suffix == ".png"),
-            "format": format.lower(),
-            "seed_locked": None if facts.seed is None else facts.seed_locked,
-            "prompt_tokens": result.facts.get("prompt_tokens"),
-            "peak_vram_mb": result.facts.get("peak_vram_mb"),
-        }
-        row = {name: columns.get(name) for name in pictures.COLUMNS}
+        row = _row(path, image, facts, format, exactly=result.image is None or suffix == ".png")
+        row |= {name: result.facts.get(name) for name in ("prompt_tokens", "peak_vram_mb")}
         row["detections"] = [asdict(one) for one in result.detections]
         staged.append(_staged(path, index, "picture", suffix, row))
     for number, (ending, content) in enumerate(texts.items(), start=FILES_OF_ONE * index + 1):
@@ -71,6 +66,42 @@ def stage(
             content.save(beside, "PNG")
         staged.append(_staged(beside, index, "job" if ending == ".job.yaml" else "beside", ending, {}))
     return staged
+
+
+def stage_sheet(
+    order: Order, picture: images.Picture | None, sheet: Image.Image, index: int, models: Path, found: read.Found
+) -> dict[str, Any]:
+    """Write what shows all pictures of a job; the job in it is the whole one. `index` is behind those of the pictures.
+
+    Raises:
+        RejectedInput: as `stage`.
+    """
+    result = Result(sheet, order.planned[0])
+    suffix, format = _form(order, result)
+    path = order.out / f"{FILES_OF_ONE * index}{suffix}"
+    prompts = "\n".join(dict.fromkeys(one.prompt for one in order.planned if one.prompt))
+    facts = replace(
+        _facts(order, picture, sheet, result, _whole_job(order), models, found),
+        kind="sheet",
+        source_type=CAPABILITIES["sheet"].source_type,
+        prompt=prompts[:MAX_PROMPTS] or None,
+        template=None,
+        seed=None,
+    )
+    write.save(sheet, path, order.spec.format, order.spec.quality, facts)
+    row = _row(path, sheet, facts, format, exactly=suffix == ".png")
+    return _staged(path, index, "sheet", f"_sheet{suffix}", row)
+
+
+def _row(path: Path, image: Image.Image, facts: Facts, format: str, exactly: bool) -> dict[str, Any]:
+    """Read a written picture back whole; returns its columns in `images`."""
+    columns = asdict(facts) | {
+        "id": facts.image_id,
+        "pixel_sha256": _checked(path, image, exactly),
+        "format": format.lower(),
+        "seed_locked": None if facts.seed is None else facts.seed_locked,
+    }
+    return {name: columns.get(name) for name in pictures.COLUMNS}
 
 
 def _facts(
@@ -156,7 +187,7 @@ def single_job(order: Order, result: Result) -> JobSpec:
     planned, used, uses = result.planned, result.facts, CAPABILITIES[order.spec.kind].uses
     texts = {"prompt": planned.prompt, "negative_prompt": planned.negative_prompt}
     update: dict[str, Any] = {name: literal(text) if text else text for name, text in texts.items()}
-    update["variants"] = 1
+    update |= {"variants": 1, "contact_sheet": True}
     if order.model:
         update |= {
             name: used[name] for name in ("steps", "guidance", "strength", "sampler") if name in used and name in uses
@@ -175,6 +206,19 @@ def single_job(order: Order, result: Result) -> JobSpec:
     own = {key: value for key, value in update.items() if key not in JobSpec.model_fields}
     common = {key: value for key, value in update.items() if key not in own}
     return order.spec.model_copy(update={**common, "options": {**order.spec.options, **own}})
+
+
+def _whole_job(order: Order) -> JobSpec:
+    """Return the job that makes all these pictures again."""
+    first, spec = order.planned[0], order.spec
+    whole = single_job(order, Result(None, first))
+    update: dict[str, Any] = {key: getattr(spec, key) for key in ("prompt", "negative_prompt", "variants")}
+    if not isinstance(spec.prompt, tuple):  # of several prompts each has seeds of its own
+        if order.model and "seed" in CAPABILITIES[spec.kind].uses:
+            update["seed"] = first.seed
+        if first.variation_seed is not None:
+            update["options"] = {**whole.options, "variation_seed": first.variation_seed}
+    return whole.model_copy(update=update)
 
 
 def _checked(path: Path, expected: Image.Image, exactly: bool) -> str:

@@ -27,6 +27,7 @@ from hotfolder import atomic, images
 from hotfolder.atomic import crash_point
 from hotfolder.capabilities import CAPABILITIES
 from hotfolder.capabilities.base import Context, Helper
+from hotfolder.contact import Contact
 from hotfolder.errors import HotfolderError, JobError, NotYet, OutOfMemory, RejectedInput
 from hotfolder.images import colour
 from hotfolder.intake import texts
@@ -35,7 +36,7 @@ from hotfolder.models import entries, loras, memory
 from hotfolder.models.placement import Placement
 from hotfolder.models.pool import BoundPool, ModelPool
 from hotfolder.order import Order
-from hotfolder.staging import stage
+from hotfolder.staging import stage, stage_sheet
 
 MAX_UNSAVED = 3
 """Finished pictures that may wait to be encoded; more would fill memory when saving is slower than making."""
@@ -146,6 +147,7 @@ def run(order: Order, pool: ModelPool, models: Path, savers: ThreadPoolExecutor,
     saving: deque[Future[list[dict[str, Any]]]] = deque()
     staged: list[dict[str, Any]] = []
     notes: dict[str, None] = {}
+    contact = Contact(order)
     memory.take_peak_mb()
     try:
         for result in capability().run(context):
@@ -159,11 +161,14 @@ def run(order: Order, pool: ModelPool, models: Path, savers: ThreadPoolExecutor,
             if order.placement:
                 result = replace(result, facts={**result.facts, "peak_vram_mb": memory.take_peak_mb()})
             saving.append(savers.submit(stage, order, picture, result, finished, models, found))
+            contact.keep(finished, result)
             finished += 1
             notes |= dict.fromkeys(result.facts.get("notes", ()))
             crash_point("picture_made")
         while saving:
             staged += saving.popleft().result()
+        if sheet := contact.drawn():
+            staged.append(stage_sheet(order, picture, sheet, finished, models, found))
         atomic.fsync_folder(order.out)
     except FileNotFoundError:
         if order.out.is_dir():

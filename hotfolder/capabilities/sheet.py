@@ -35,7 +35,7 @@ class Sheet(Capability):
     kind = "sheet"
     aliases = ("contact_sheet", "grid", "xyz_plot")
     uses = frozenset()
-    ignores = frozenset({"model", "profile", "image_sha256", "keep_exif", "matrix"})
+    ignores = frozenset({"model", "profile", "image_sha256", "keep_exif", "matrix", "contact_sheet"})
     source_type = "compositeSynthetic"
 
     Options = SheetOptions

@@ -40,11 +40,7 @@ def put_image(catalog: Catalog, facts: dict[str, Any], output: dict[str, Any], n
     values |= {"path": output["path"], "sha256": output["sha256"], "job_id": output.get("job_id")}
     values |= {"hot_folder": output.get("hot_folder"), "signature": output.get("signature")}
     values["review"] = review_of(output["path"])
-    names = ", ".join(values)
-    catalog.rows(
-        f"insert into images({names}) values({', '.join('?' for _ in values)})",
-        *values.values(),
-    )
+    catalog.rows(f"insert into images({', '.join(values)}) values({', '.join('?' * len(values))})", *values.values())
     for found in facts.get("detections", ()):
         catalog.rows(
             "insert into detections(job_id, image_path, label, score, x0, y0, x1, y1) values(?, ?, ?, ?, ?, ?, ?, ?)",
@@ -169,7 +165,8 @@ def put_back(catalog: Catalog, path: str, said: dict[str, Any], before: dict[str
 def _outputs(catalog: Catalog, image: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the row of `outputs` that published a picture; none where the catalog was made anew since."""
     return catalog.rows(
-        "select job_id, idx, name_key from outputs where job_id=? and path=? and role in ('picture','sheet') and published=1",
+        "select job_id, idx, name_key from outputs where job_id=? and path=? and published=1 "
+        "and role in ('picture','sheet')",
         image["job_id"], image["path"],
     )  # fmt: skip
 

@@ -36,12 +36,12 @@ def across(count: int, columns: int) -> int:
     return columns or max(1, math.ceil(math.sqrt(count)))
 
 
-def edge_px(count: int, beside: int) -> int:
+def edge_px(count: int, beside: int, pixels: int = MAX_PIXELS) -> int:
     """Return the longest edge of each of `count` pictures, `beside` of them side by side, so that the sheet can be
-    saved in every format."""
+    saved in every format and they have at most so many pixels together."""
     below = math.ceil(count / beside)
     room = (MAX_EDGE_PX - 1_500) // max(beside, 2 * below) - GAP_PX if below > beside else MAX_EDGE_PX // beside
-    area = math.isqrt(MAX_PIXELS // (beside * below))
+    area = math.isqrt(pixels // (beside * below))
     return max(SMALLEST_PX, min(LARGEST_PX, room - GAP_PX, area))
 
 

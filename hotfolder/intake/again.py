@@ -47,6 +47,8 @@ class _Recalled:
     seed: int | None
     tool: str
     told: list[str] = field(default_factory=list)
+    is_sheet: bool = False
+    """It shows all pictures of its job."""
 
 
 def rerun(spec: JobSpec, layers: Sequence[Document], picture: Path, completer: Completer) -> tuple[Part, ...]:
@@ -67,6 +69,8 @@ def vary(spec: JobSpec, layers: Sequence[Document], picture: Path, completer: Co
     """
     recalled = _recall(spec, picture, completer)
     name = names.display(picture.name)
+    if recalled.is_sheet and recalled.kind != "sheet":
+        raise RejectedInput(f"{name} shows several pictures; drop the one that is to be varied")
     if recalled.kind != "generate":
         raise RejectedInput(f"{name} was made by `{recalled.kind}`, and only what `generate` made can be varied")
     if recalled.seed is None:
@@ -109,7 +113,7 @@ def _recall(spec: JobSpec, picture: Path, completer: Completer) -> _Recalled:
     except OSError as error:
         raise NotYet(f"{name} cannot be read: {error.strerror}") from None
     if found.job:
-        return _own(found.job, spec, name)
+        return _own(found.job, spec, name, found.record.get("kind") == "sheet")
     if found.parameters:
         document, told = translating.translated(found.parameters, spec, picture, completer)
         return _Recalled(document, "generate", found.parameters.get("seed"), found.tool, told)
@@ -120,11 +124,13 @@ def _recall(spec: JobSpec, picture: Path, completer: Completer) -> _Recalled:
     )
 
 
-def _own(job: dict[str, Any], spec: JobSpec, name: str) -> _Recalled:
-    """Return the job that is kept in a picture of ours, as far as it is for another picture too."""
+def _own(job: dict[str, Any], spec: JobSpec, name: str, is_sheet: bool) -> _Recalled:
+    """Return the job that is kept in a picture of ours, as far as it is for another picture too; that of a sheet with
+    as many pictures as it shows."""
     seed, note = job.get("seed"), job.get("note")
     other = {"model"} if spec.profile and not spec.model else set()  # another profile has another model
     kept = {key: value for key, value in job.items() if key not in {"seed", *_OF_ONE, *other}}
+    kept |= {key: job[key] for key in ("variants", "variation") if is_sheet and key in job}
     if isinstance(note, str):
         kept["note"] = "\n".join(line for line in note.splitlines() if not line.startswith(OURS)) or None
     try:
@@ -136,7 +142,7 @@ def _own(job: dict[str, Any], spec: JobSpec, name: str) -> _Recalled:
     if issubclass(CAPABILITIES[kind], Recipe):
         raise RejectedInput(f"the job that is kept in {name} cannot be used: `{kind}` makes no picture itself")
     told = ["it is a variation itself: this begins from its seed"] if "variation" in job else []
-    return _Recalled(document, kind, seed if isinstance(seed, int) else None, "hotfolder", told)
+    return _Recalled(document, kind, seed if isinstance(seed, int) else None, "hotfolder", told, is_sheet)
 
 
 RECIPES = {"rerun": rerun, "vary": vary}

@@ -45,7 +45,7 @@ def parts(spec: JobSpec, layers: Sequence[Document]) -> tuple[Part, ...]:
     _refuse_what_is_no_table(spec, table, written)
     base = tuple(_without_matrix(layer) for layer in layers)
     own_seed = random.Random(spec.model_copy(update={"matrix": None}).model_dump_json(exclude_defaults=True))
-    common: dict[str, Any] = {"name": None}
+    common: dict[str, Any] = {"name": None, "contact_sheet": False}
     if "seed" in understood(CAPABILITIES[spec.kind]) and spec.seed is None:
         common["seed"] = own_seed.randrange(2**32 - spec.variants)
     problems: dict[Problem, None] = {}
@@ -57,7 +57,7 @@ def parts(spec: JobSpec, layers: Sequence[Document]) -> tuple[Part, ...]:
         cell = _document(written, place)
         try:
             one = language.resolve([*base, cell], spec.kind)
-            update = {key: value for key, value in common.items() if key == "name" or one.seed is None}
+            update = {key: value for key, value in common.items() if key != "seed" or one.seed is None}
             cells.append((one.model_copy(update=update), cell))
         except BadSpec as error:
             problems |= dict.fromkeys(error.problems)

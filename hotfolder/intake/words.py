@@ -42,7 +42,7 @@ LATER_KEYS = {
 
 UNIVERSAL = frozenset(
     ("kind", "model", "profile", "image_sha256", "format", "quality")
-    + ("name", "keep_exif", "priority", "tags", "note", "matrix")
+    + ("name", "keep_exif", "priority", "tags", "note", "matrix", "contact_sheet")
 )
 """Common keys that mean something to every kind, but for those that a kind ignores."""
 

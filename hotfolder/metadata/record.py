@@ -72,4 +72,4 @@ def parse(text: str | None) -> dict[str, Any] | None:
     job = content.get("job")
     if not isinstance(job, dict):
         return content | {"job": None}
-    return {key: job[key] for key in _LONG if job.get(key)} | content
+    return {key: job[key] for key in _LONG if isinstance(job.get(key), str)} | content

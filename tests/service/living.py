@@ -127,9 +127,16 @@ class Living:
             ) from None
 
     def images(self, name: str) -> list[dict[str, Any]]:
-        """Return the rows of the pictures that the jobs of that name made, in order."""
-        sql = "select images.* from images join jobs on jobs.id=job_id where jobs.name=? and jobs.id>? order by path"
-        return self.rows(sql, name, self.since)
+        """Return the rows of the pictures that the jobs of that name made, in order, without contact sheets of them."""
+        return self._images("images.kind=jobs.kind", name)
+
+    def sheets(self, name: str) -> list[dict[str, Any]]:
+        """Return the rows of the contact sheets beside the pictures that the jobs of that name made."""
+        return self._images("images.kind!=jobs.kind", name)
+
+    def _images(self, which: str, name: str) -> list[dict[str, Any]]:
+        sql = f"select images.* from images join jobs on jobs.id=job_id where {which} and jobs.name=? and jobs.id>?"
+        return self.rows(f"{sql} order by path", name, self.since)
 
     def filed(self, name: str, base: str) -> Path:
         """Return a file of that name in done/ or failed/, once it is there."""
