@@ -20,7 +20,7 @@ from hotfolder.atomic import crash_point
 from hotfolder.catalog import chains, queue
 from hotfolder.catalog.queue import NewJob
 from hotfolder.catalog.store import Catalog, storable
-from hotfolder.intake import stability
+from hotfolder.intake import returning, stability
 from hotfolder.intake.admit import Admission
 from hotfolder.intake.parts import Draft
 from hotfolder.intake.scan import Signature, signature_of
@@ -78,6 +78,10 @@ def claim(workspace: Workspace, catalog: Catalog, claims: Sequence[Claim]) -> li
     atomic.fsync_folders(folder for folder in origins if folder.is_dir())
     crash_point("claim_flushed")
     hashed = [(one, hashes) for one in taken if (hashes := _hashes(workspace, one)) is not None]
+    for one, hashes in hashed:
+        inside = workspace.work / one.drop / "in"
+        places = (inside / file["name"] for file in one.files)
+        returning.put_back_moved(workspace, catalog, zip(places, hashes, strict=True))
     with catalog.transaction():
         for one, hashes in hashed:
             _put(workspace, catalog, one, hashes)

@@ -65,7 +65,7 @@ def read(path: Path) -> Found:
         packet = texts.get(png.XMP_KEY)
     camera = tiff.read(exif_bytes or b"")
     inside = xmp.read(packet or "")
-    beside = _sidecar(path)
+    beside = xmp.read(_sidecar(path) or "")
     tool, parameters, parameters_text = _generated(texts, camera)
     ours = record.parse(texts.get(record.KEY) or inside.record or beside.record) or {}
     ratings = (beside.rating, inside.rating, exif.rating(camera))
@@ -110,9 +110,16 @@ def _is_caption(text: str, path: Path) -> bool:
     return not _CAMERAS_WORDS.fullmatch(text.strip()) and text.strip().casefold() not in names
 
 
-def _sidecar(path: Path) -> xmp.Described:
+def has_half_sidecar(path: Path) -> bool:
+    """Say whether what lies beside a picture as its XMP is none: broken, or just being written."""
+    packet = _sidecar(path)
+    return packet is not None and not xmp.is_whole(packet)
+
+
+def _sidecar(path: Path) -> bytes | None:
+    """Return the content of `<name>.<ext>.xmp` beside a picture, None where there is none."""
     beside = path.with_name(f"{path.name}.xmp")
     if beside.is_symlink() or not beside.is_file():
-        return xmp.Described()
+        return None
     with open(beside, "rb") as file:
-        return xmp.read(file.read(_MAX_SIDECAR_BYTES))
+        return file.read(_MAX_SIDECAR_BYTES)

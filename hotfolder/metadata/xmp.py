@@ -301,7 +301,7 @@ class Described:
 
 def read(packet: str | bytes) -> Described:
     """Return what a packet says; an empty Described where it is no XML or brings its own entities."""
-    root = _parsed(packet.decode("utf-8", "replace") if isinstance(packet, bytes) else packet)
+    root = _parsed(packet)
     if root is None:
         return Described()
     rating = _first(root, "xmp:Rating")
@@ -317,7 +317,13 @@ def read(packet: str | bytes) -> Described:
     )
 
 
-def _parsed(text: str) -> ET.Element | None:
+def is_whole(packet: bytes) -> bool:
+    """Say whether a packet can be read, whatever it says."""
+    return _parsed(packet) is not None
+
+
+def _parsed(packet: str | bytes) -> ET.Element | None:
+    text = packet.decode("utf-8", "replace") if isinstance(packet, bytes) else packet
     if "<!DOCTYPE" in text or "<!ENTITY" in text:  # XMP has neither; entities are how a small XML becomes a large one
         return None
     try:
