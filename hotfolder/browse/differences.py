@@ -32,12 +32,18 @@ def table(pictures: list[list[Parameter]]) -> list[Row]:
 
 
 def marked(texts: list[str]) -> list[list[tuple[str, bool]]]:
-    """Return each text in pieces, each with whether it differs: the first from any other, the others from the first."""
+    """Return each text in pieces, each with whether it differs: the first from any other, the others from the first.
+
+    An empty text has no pieces, and with it nothing is compared.
+    """
     split = [_WORD.findall(text)[:MAX_WORDS] for text in texts]
     first = [word.strip() for word in split[0]]
     same_in_first = [True] * len(first)
     pieces = []
     for text, parts in zip(texts[1:], split[1:], strict=True):
+        if not parts or not first:
+            pieces.append([(text, False)] if parts else [])
+            continue
         own = [word.strip() for word in parts]
         same = [False] * len(own)
         for tag, a0, a1, b0, b1 in SequenceMatcher(None, first, own).get_opcodes():
@@ -50,10 +56,11 @@ def marked(texts: list[str]) -> list[list[tuple[str, bool]]]:
 
 
 def _pieces(text: str, parts: list[str], same: list[bool]) -> list[tuple[str, bool]]:
-    found = [
-        ("".join(part for part, _ in group), not is_same)
-        for is_same, group in groupby(zip(parts, same, strict=True), key=lambda pair: pair[1])
-    ]
+    found = []
+    for is_same, group in groupby(zip(parts, same, strict=True), key=lambda pair: pair[1]):
+        piece = "".join(part for part, _ in group)
+        words = piece.rstrip()
+        found += [(piece, False)] if is_same else [(words, True), (piece[len(words) :], False)]
     lead = len(text) - len(text.lstrip())
     rest = text[lead + sum(map(len, parts)) :]
     return [*found, (rest, False)] if rest else found

@@ -36,11 +36,14 @@ from images indexed by images_order
 where {{}}
 order by created_at desc, id desc
 limit {PAGE + 1}"""
+_NEIGHBOUR = """select id from images indexed by images_order where {0}
+order by created_at{1}, id{1} limit 1"""
 # the next larger value each time: as many steps as there are values, however many pictures
 _CHOICES = f"""with recursive found(word) as (
   select min({{column}}) from {{rows}}
   union all
-  select (select min({{column}}) from {{rows}} {{also}} {{column}} > found.word) from found where found.word is not null)
+  select (select min({{column}}) from {{rows}} {{also}} {{column}} > found.word)
+  from found where found.word is not null)
 select word from found where word != '' limit {MAX_CHOICES}"""
 
 
@@ -59,6 +62,26 @@ def page(asked: Mapping[str, str], after: str = "") -> tuple[str, dict[str, Any]
 
     `asked` is of `wanted`. `after` is the `place` of the last picture before the page.
     """
+    terms, values = _terms(asked)
+    at, _, last = after.partition("~")
+    if last:
+        terms.append("(created_at, id) < (:at, :last)")
+        values |= {"at": at, "last": last}
+    return _PAGE.format(" and ".join(terms) or "true"), values
+
+
+def neighbour(asked: Mapping[str, str], row: Mapping[str, Any], newer: bool) -> tuple[str, dict[str, Any]]:
+    """Return the SELECT of the picture (`id`) before or after that of `row` among those asked for, and its values."""
+    terms, values = _terms(asked)
+    terms.append(f"(created_at, id) {'>' if newer else '<'} (:at, :last)")
+    return _NEIGHBOUR.format(" and ".join(terms), "" if newer else " desc"), values | {
+        "at": row["created_at"],
+        "last": row["id"],
+    }
+
+
+def _terms(asked: Mapping[str, str]) -> tuple[list[str], dict[str, Any]]:
+    """Return the conditions that `asked` comes to, and the values in them."""
     terms = [*(_EQUAL[key] for key in _EQUAL if key in asked), *(_WORDS[key] for key in _WORDS if key in asked)]
     values: dict[str, Any] = {key: asked[key] for key in (*_EQUAL, *_WORDS) if key in asked}
     for key, choices in (("show", SHOWS), ("review", REVIEWS), ("rating", RATINGS)):
@@ -72,11 +95,7 @@ def page(asked: Mapping[str, str], after: str = "") -> tuple[str, dict[str, Any]
     if "q" in asked:
         terms.append(_SEARCH)
         values["match"] = match(asked["q"])
-    at, _, last = after.partition("~")
-    if last:
-        terms.append("(created_at, id) < (:at, :last)")
-        values |= {"at": at, "last": last}
-    return _PAGE.format(" and ".join(terms) or "true"), values
+    return terms, values
 
 
 def place(row: Mapping[str, Any]) -> str:

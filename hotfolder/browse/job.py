@@ -210,7 +210,7 @@ def _text(file: Path) -> str:
 def _timings(job: dict[str, Any]) -> list[tuple[str, str]]:
     """Return when a job came, ran and ended, and what of it was work."""
     found = [(label, words.when(job[key])) for label, key in
-             (("Came", "created_at"), ("Started", "started_at"), ("Ended", "finished_at")) if job[key]]  # fmt: skip
+             (("Dropped", "created_at"), ("Started", "started_at"), ("Ended", "finished_at")) if job[key]]  # fmt: skip
     lasted = [(label, words.duration(job[key])) for label, key in
               (("Work", "run_s"), ("Loading models", "load_s")) if job[key]]  # fmt: skip
     return found + lasted

@@ -53,7 +53,7 @@ def _text(key: str, image: dict[str, Any]) -> str:
     if value in (None, ""):
         return ""
     if key == "model" and "miniature" in value:
-        return f"{value} (a miniature: a tiny model for demonstrations)"
+        return f"{value} (a miniature, for demonstrations)"
     if key == "seed":
         return f"{value}, locked" if image["seed_locked"] else f"{value}, drawn at random"
     if key == "loras":

@@ -4,11 +4,12 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import urlencode
 
 from datasette.utils.asgi import Response
 from pydantic import ValidationError
 
-from hotfolder.browse import files, kin, pages, parameters, recipes, sources, words
+from hotfolder.browse import files, finding, kin, pages, parameters, recipes, sources, words
 from hotfolder.browse.kin import Kin
 from hotfolder.browse.recipes import Recipe
 from hotfolder.browse.sites import Site
@@ -49,7 +50,8 @@ class Beside:
 async def page(datasette: Any, request: Any) -> Response:
     """Answer with the page; 404 where no picture has this id."""
     site, image_id = pages.of(datasette), request.url_vars["id"]
-    seen = await _look(datasette, site, image_id) if files.is_id(image_id) else None
+    asked = finding.wanted(request.args)
+    seen = await _look(datasette, site, image_id, asked) if files.is_id(image_id) else None
     if seen is None:
         return await pages.missing(datasette, request, "There is no picture of this id in the catalog.")
     recipe, is_there, beside = await asyncio.to_thread(_read, site.workspace, seen)
@@ -65,7 +67,7 @@ async def page(datasette: Any, request: Any) -> Response:
         detections=[_outlined(found, image) for found in seen.detections],
         newer=seen.newer,
         older=seen.older,
-        keys=request.query_string,
+        keys=urlencode(asked),
         recipe=recipe,
         is_there=is_there,
         before=beside,
@@ -77,22 +79,18 @@ async def page(datasette: Any, request: Any) -> Response:
     )
 
 
-async def _look(datasette: Any, site: Site, image_id: str) -> Seen | None:
+async def _look(datasette: Any, site: Site, image_id: str, asked: dict[str, str]) -> Seen | None:
     def look(connection: Any) -> Seen | None:
         catalog = Reader(connection)
         image = catalog.row("select * from images where id = ?", image_id)
         if image is None:
             return None
         job = catalog.row("select * from jobs where id = ?", image["job_id"])
-        place = (image["created_at"], image["id"])
-        newer = catalog.row(
-            "select id from images where (created_at, id) > (?, ?) order by created_at, id limit 1", *place
-        )
-        older = catalog.row(
-            "select id from images where (created_at, id) < (?, ?) order by created_at desc, id desc limit 1", *place
-        )
+        beside = [
+            catalog.connection.execute(*finding.neighbour(asked, image, newer)).fetchone() for newer in (True, False)
+        ]
         detections = catalog.rows("select * from detections where image_path = ? order by score desc", image["path"])
-        ids = [row["id"] if row else None for row in (newer, older)]
+        ids = [row["id"] if row else None for row in beside]
         return Seen(image, job, kin.of_picture(catalog, image, job), detections, *ids)
 
     seen: Seen | None = await datasette.get_database(site.database).execute_fn(look)
