@@ -31,7 +31,7 @@ class Order:
     Paths are absolute; `image` is None where the job works on no picture, `placement` where it needs no model.
     `pictures` are its further inputs by key, `helpers` the other kinds whose models it asks. `max_edge_px` is the
     longest edge that its profile lets a model work on. `upcoming`: the models of the next jobs, as far as they are
-    known.
+    known. `thumbs` is the folder for small copies of what is made, None where nobody wants them.
     """
 
     job: int
@@ -48,6 +48,7 @@ class Order:
     pictures: Mapping[str, Input] = field(default_factory=dict)
     helpers: Mapping[str, Served] = field(default_factory=dict)
     upcoming: tuple[str, ...] = ()
+    thumbs: Path | None = None
 
     @classmethod
     def read(cls, line: str) -> "Order":
@@ -57,6 +58,7 @@ class Order:
         given["planned"] = tuple(Planned.model_validate(one) for one in given["planned"])
         given["placement"] = Placement.model_validate(given["placement"]) if given["placement"] else None
         given["out"] = Path(given["out"])
+        given["thumbs"] = Path(given["thumbs"])
         given["upcoming"] = tuple(given["upcoming"])
         given["image"] = Path(given["image"]) if given["image"] else None
         given["pictures"] = {key: Input(Path(path), name) for key, (path, name) in given["pictures"].items()}

@@ -45,6 +45,7 @@ def order(workspace: Workspace, catalog: Catalog, job: dict[str, Any], machine: 
         "max_edge_px": choice.serving.max_edge_px if choice else None,
         "helpers": {kind: (served.entry.name, placed.model_dump()) for kind, (served, placed) in helpers.items()},
         "out": str(publish.fresh_stage(workspace, job)),
+        "thumbs": str(workspace.thumbs),
         "max_pixels": int(workspace.settings.max_megapixels * 1_000_000),
         "image": str(source) if source else None,
         "image_name": name,

@@ -77,6 +77,11 @@ class Workspace:
         return self.private / "control"
 
     @property
+    def thumbs(self) -> Path:
+        """A small copy of each picture, called by its id."""
+        return self.private / "thumbs"
+
+    @property
     def now(self) -> Path:
         """What the service is doing this moment: JSON, rewritten at most twice a second."""
         return self.private / "now.json"
@@ -161,7 +166,7 @@ def init(root: Path) -> Workspace:
 def make_private(workspace: Workspace) -> None:
     """Create `.hotfolder/`, readable by its owner alone, and its marker."""
     workspace.private.mkdir(mode=0o700, exist_ok=True)
-    for folder in (workspace.work, workspace.control, workspace.private / "thumbs", workspace.private / "logs"):
+    for folder in (workspace.work, workspace.control, workspace.thumbs, workspace.private / "logs"):
         folder.mkdir(exist_ok=True)
     marker = workspace.private / "marker"
     if not marker.exists():

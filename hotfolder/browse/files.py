@@ -16,7 +16,7 @@ from PIL import Image
 
 from hotfolder import names
 from hotfolder.browse import sites
-from hotfolder.browse.thumbs import thumbnail
+from hotfolder.images import thumbs
 from hotfolder.errors import RejectedInput
 from hotfolder.metadata import read
 
@@ -57,15 +57,15 @@ async def file(datasette: Any, request: Any, send: Any) -> Response | None:
 
 
 async def thumb(datasette: Any, request: Any) -> Response:
-    """Answer with a WebP of at most 256 pixels."""
+    """Answer with a small WebP of it."""
     image_id = request.url_vars["id"]
     site = sites.of(datasette)
     picture = await _picture(datasette, image_id)
     if site is None or picture is None:
         return _not_found()
-    cached = site.workspace.private / "thumbs" / f"{image_id}.webp"
+    kept = thumbs.place(site.workspace.thumbs, image_id)
     try:
-        data = await asyncio.get_running_loop().run_in_executor(_DECODERS, thumbnail, picture, cached)
+        data = await asyncio.get_running_loop().run_in_executor(_DECODERS, thumbs.thumbnail, picture, kept)
     except (
         OSError,
         ValueError,

@@ -11,7 +11,7 @@ from PIL import Image
 
 from hotfolder.browse import sites
 from hotfolder.browse.files import inside
-from hotfolder.browse.thumbs import thumbnail
+from hotfolder.images.thumbs import thumbnail
 from hotfolder.settings import Settings
 from hotfolder.workspace import Workspace
 
@@ -38,7 +38,7 @@ def test_pictures_come_from_a_configured_outbox(workplace: Any, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("image_id", "size", "mode"), [("knight1", (256, 171), "RGB"), ("cutout1", (171, 256), "RGBA")]
+    ("image_id", "size", "mode"), [("knight1", (512, 341), "RGB"), ("cutout1", (341, 512), "RGBA")]
 )
 def test_thumbnails_are_small_webp_and_kept(workplace: Any, image_id: str, size: tuple[int, int], mode: str) -> None:
     answer = workplace.get(f"/-/hotfolder/thumb/{image_id}")
@@ -74,7 +74,7 @@ def test_a_thumbnail_can_be_shown_where_none_can_be_kept(tmp_path: Path) -> None
 def test_sixteen_bit_grey_is_scaled_not_clipped(tmp_path: Path) -> None:
     Image.new("I;16", (600, 600), 0x4000).save(tmp_path / "depth.png")
     with Image.open(io.BytesIO(thumbnail(tmp_path / "depth.png", tmp_path / "t" / "x.webp"))) as thumb:
-        assert thumb.size == (256, 256)
+        assert thumb.size == (512, 512)
         assert abs(thumb.convert("L").getpixel((5, 5)) - 0x40) <= 2
 
 
