@@ -25,7 +25,9 @@ _WAITING_READ = 1000
 """Waiting jobs whose reasons are put together; reading all of 100,000 would take long, and nobody reads on."""
 _FIRST_OF_A_REASON = 5
 _LATEST, _FEWEST = 20, 3
-"""Jobs of a kind and model whose mean says how long the next one takes, and how many there have to be."""
+"""Jobs of a kind and model whose mean says how long a picture takes, and how many there have to be."""
+_QUEUED_READ = 1000
+_PICTURES = "max(1, json_array_length(planned))"
 _PRESENT = "drops.superseded_by is null"
 """Jobs of files that were put back and tried again are history: the new try speaks for them."""
 
@@ -143,7 +145,8 @@ def _read(catalog: Reader) -> _Read:
         counts[row["state"]] -= row["n"]
     running = catalog.row("select * from jobs where state='running' limit 1")
     if running:
-        running["mean_s"] = _mean_s(catalog, running["kind"], running["model"])
+        one_s = _one_s(catalog, running["kind"], running["model"])
+        running["mean_s"] = None if one_s is None else one_s * max(1, len(json.loads(running["planned"])))
     done = _jobs(catalog, "done", "jobs.finished_at desc", ENDED_SHOWN)
     for job in done:
         job["pictures"] = catalog.rows("select count(*) n from images where job_id=?", job["id"])[0]["n"]
@@ -157,7 +160,7 @@ def _read(catalog: Reader) -> _Read:
         waiting=_jobs(catalog, "waiting", "priority desc, position", _WAITING_READ),
         failed=_jobs(catalog, "failed", "jobs.finished_at desc", SHOWN),
         done=done,
-        queue_s=_queue_s(catalog),
+        queue_s=_queue_s(catalog, counts.get("queued", 0)),
         today=_today(catalog),
     )
 
@@ -195,22 +198,32 @@ def _by_reason(waiting: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _queue_s(catalog: Reader) -> float | None:
-    """Return the seconds that all queued jobs need; None where nothing is queued, or too little is known of one."""
-    groups = catalog.rows("select kind, model, count(*) n from jobs where state='queued' group by kind, model")
-    means = [_mean_s(catalog, group["kind"], group["model"]) for group in groups]
-    known = [mean * group["n"] for mean, group in zip(means, groups, strict=True) if mean is not None]
-    return sum(known) if groups and len(known) == len(groups) else None
+def _queue_s(catalog: Reader, queued: int) -> float | None:
+    """Return the seconds that all queued jobs need; None where nothing is queued, or too little is known of one.
+
+    Of very many jobs the first stand for all.
+    """
+    groups = catalog.rows(
+        f"select kind, model, sum({_PICTURES}) pictures, count(*) jobs from (select kind, model, planned from jobs "
+        "where state='queued' order by priority desc, position limit ?) group by kind, model",
+        _QUEUED_READ,
+    )
+    known = [_one_s(catalog, group["kind"], group["model"]) for group in groups]
+    needed = [one_s * group["pictures"] for one_s, group in zip(known, groups, strict=True) if one_s is not None]
+    if not groups or len(needed) < len(groups):
+        return None
+    return sum(needed) * queued / sum(group["jobs"] for group in groups)
 
 
-def _mean_s(catalog: Reader, kind: str, model: str) -> float | None:
-    """Return how long the last jobs of this kind and model took; None where there are too few to say."""
+def _one_s(catalog: Reader, kind: str, model: str) -> float | None:
+    """Return how long a picture took in the last jobs of this kind and model; None where there are too few to say."""
     row = catalog.row(
-        "select avg(seconds) mean, count(*) n from (select (julianday(finished_at) - julianday(started_at)) * 86400 "
-        "seconds from jobs where state='done' and kind=? and model=? order by finished_at desc limit ?)",
+        "select sum(seconds) / sum(pictures) one, count(*) n from (select "
+        f"(julianday(finished_at) - julianday(started_at)) * 86400 seconds, {_PICTURES} pictures from jobs "
+        "where state='done' and kind=? and model=? order by finished_at desc limit ?)",
         kind, model, _LATEST,
     )  # fmt: skip
-    return float(row["mean"]) if row and row["n"] >= _FEWEST and row["mean"] is not None else None
+    return float(row["one"]) if row and row["n"] >= _FEWEST and row["one"] is not None else None
 
 
 def _today(catalog: Reader) -> dict[str, Any]:

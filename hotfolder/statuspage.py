@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 from hotfolder import names, status, statuswords
+from hotfolder.images import thumbs
 from hotfolder.status import Status
 from hotfolder.workspace import Workspace
 
@@ -129,7 +130,7 @@ def _pictures(workspace: Workspace, found: Status) -> list[dict[str, str | None]
         for picture in job["shown"]:
             head, _, rest = picture["path"].partition("/")
             if head == "outbox" and len(shown) < PICTURES and workspace.absolute(picture["path"]).is_file():
-                data = _data(workspace.private / "thumbs" / f"{picture['id']}.webp")
+                data = _data(thumbs.place(workspace.thumbs, picture["id"]))
                 # `./`: a name with a colon in it would be read as the name of a protocol
                 shown.append({"name": Path(rest).name, "address": f"./{quote(rest)}", "data": data})
     return shown

@@ -53,12 +53,13 @@ def several(number: int, noun: str) -> str:
 def card(found: Status) -> str:
     """Return why there is nothing to show of the graphics card; empty where there is something."""
     if not found.running:
-        return "the graphics card is measured while hotfolder runs"
+        return "The graphics card is measured while hotfolder runs"
     if found.gpu is None:
-        return "nothing is known of the graphics card yet"
+        return "Nothing is known of the graphics card yet"
     if found.gpu["why_not"]:
-        return str(found.gpu["why_not"])
-    return "" if found.gpu["samples"] else "the graphics card is measured while a job runs"
+        why_not = str(found.gpu["why_not"])
+        return why_not[0].upper() + why_not[1:]
+    return "" if found.gpu["samples"] else "The graphics card is measured while a job runs"
 
 
 def figures(sample: dict[str, Any]) -> list[tuple[str, str]]:

@@ -4,6 +4,7 @@ The page and what it fetches each second are one template, so both always say th
 """
 
 import asyncio
+import contextlib
 import shlex
 from dataclasses import asdict
 from typing import Any
@@ -13,6 +14,7 @@ from datasette.utils.asgi import Response
 from hotfolder import names, status, statuswords
 from hotfolder.browse import files, pages, sparkline, words
 from hotfolder.browse.sites import Site
+from hotfolder.images import thumbs
 from hotfolder.status import Status
 
 
@@ -37,10 +39,8 @@ async def preview(datasette: Any, request: Any) -> Response:
     """Answer with the thumbnail of a picture that the running job has made, which is in no catalog yet."""
     site, image_id = pages.of(datasette), request.url_vars["id"]
     if files.is_id(image_id):
-        found = await asyncio.to_thread(status.gather, site.workspace)
-        thumb = site.workspace.private / "thumbs" / f"{image_id}.webp"
-        if image_id in found.made and thumb.is_file():
-            data = await asyncio.to_thread(thumb.read_bytes)
+        with contextlib.suppress(OSError):
+            data = await asyncio.to_thread(thumbs.place(site.workspace.thumbs, image_id).read_bytes)
             return Response(data, content_type="image/webp", headers={"cache-control": "private, max-age=3600"})
     return Response.text("There is no such picture.\n", status=404)
 
