@@ -85,6 +85,7 @@ MIGRATIONS: list[str] = [
     # `span_s`: the time that a sample stands for, a second or, when it is old, a minute. `loaded`: JSON, names of models
     # `signature`: size, time and number of the file as it was last read, so that a change is seen without reading it.
     # `images_order` holds all that the gallery's filters ask for but words: one walk along it answers any of them.
+    # `images_kind` and so on: what Datasette counts for its facets, where one of them is chosen.
     # `image_words`: each tag and LoRA of a picture, kept up by triggers from `tags` (", " between) and `loras` (JSON).
     f"""
     alter table images add column hot_folder text;
@@ -107,11 +108,11 @@ MIGRATIONS: list[str] = [
     drop index images_created;
     create index images_order on images(
       created_at, id, kind, model, hot_folder, rating, review, seed_locked, job_id);
-    create index images_kind on images(kind, created_at);
-    create index images_model on images(model, created_at);
-    create index images_rating on images(rating, created_at);
-    create index images_review on images(review, created_at);
-    create index images_folder on images(hot_folder, created_at);
+    create index images_kind on images(kind, created_at, model, rating, review);
+    create index images_model on images(model, created_at, kind, rating, review);
+    create index images_rating on images(rating, created_at, kind, model, review);
+    create index images_review on images(review, created_at, kind, model, rating);
+    create index images_folder on images(hot_folder, created_at, kind, model, rating, review);
     create index images_parent on images(parent_path) where parent_path is not null;
     create index detections_image on detections(image_path);
     create index jobs_source on jobs(source_path) where source_path is not null;
