@@ -7,8 +7,8 @@ from itertools import groupby
 
 from hotfolder.browse.parameters import Parameter
 
-MAX_WORDS = 6000
-"""Words of a prompt that are compared; what comes after them is shown without marks."""
+MAX_WORDS = 2500
+"""Words of a prompt that are compared, which takes time by their square; the rest is shown without marks."""
 _WORD = re.compile(r"\S+\s*")
 
 
