@@ -138,13 +138,23 @@ def stop() -> None:
 
 @commands.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def status(as_json: bool) -> None:
+@click.option("--watch", is_flag=True, help="Again each second, until Ctrl-C; for a terminal.")
+def status(as_json: bool, watch: bool) -> None:
     """Show what runs, what is queued, what waits and why, and what failed."""
+    from rich.console import Console
+
     from hotfolder import printing
     from hotfolder import status as state
 
-    found = state.gather(_open())
-    click.echo(found.as_json() if as_json else printing.status(found))
+    workspace = _open()
+    if as_json and watch:
+        raise click.UsageError("--watch is for people and --json for programs; take one of them")
+    if watch:
+        printing.watch(lambda: state.gather(workspace))
+    elif as_json:
+        click.echo(state.gather(workspace).as_json())
+    else:
+        Console().print(printing.status(state.gather(workspace)))
 
 
 @commands.command()

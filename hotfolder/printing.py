@@ -1,14 +1,19 @@
 """What commands print: tables and lines for people. Text from files is shown with control characters escaped."""
 
+import contextlib
 import io
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
 from rich.markup import escape
+from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
-from hotfolder import names
+from hotfolder import names, statuswords
 from hotfolder.models.download import gigabytes
 from hotfolder.status import SHOWN, Status
 
@@ -18,57 +23,108 @@ if TYPE_CHECKING:
     from hotfolder.models.prune import Unneeded
 
 
+DONE_SHOWN = 5
+WATCH_S = 1.0
+
+
 def safe(text: str) -> str:
     """Return text for a terminal: line by line, control and bidi characters visible."""
     return "\n".join(names.display(line) for line in text.split("\n"))
 
 
-def status(found: Status) -> str:
-    """Return the status as a few lines and tables."""
-    out = Console(file=io.StringIO(), width=Console().width, highlight=False)
-    state = "running" if found.running else "not running"
-    out.print(
-        f"hotfolder is {state}; profile {found.profile}" + (" (draws coloured shapes)" * (found.profile == "miniature"))
-    )
+def status(found: Status) -> Group:
+    """Return the status as a few lines and tables; they are read at 80 columns and more."""
+    profile = f"profile {found.profile}" + (" (draws coloured shapes)" * (found.profile == "miniature"))
+    colour = ("yellow" if found.paused else "green") if found.running else "red"
+    parts: list[RenderableType] = [Text.assemble((statuswords.headline(found), f"bold {colour}"), f"; {profile}")]
+    if not found.running:
+        parts.append(Text("Start it: hotfolder run"))
     if found.paused:
-        out.print(f"Nothing new starts: {found.paused}", markup=False)
-    order = "running publishing queued waiting done failed cancelled".split()
-    words = {} if found.running else {"running": "interrupted", "publishing": "interrupted"}
-    parts = [f"{found.counts[name]} {words.get(name, name)}" for name in order if found.counts.get(name)]
-    out.print(
-        "Jobs: " + (", ".join(parts) or "none yet") + (f"; {found.settling} files settling" * bool(found.settling))
-    )
-    if found.job:
-        steps = found.progress
-        at = (
-            f", picture {steps['picture']} of {steps['pictures']}, step {steps['step']} of {steps['of']}"
-            if steps
-            else ""
+        parts.append(Text(f"Nothing new starts: {safe(found.paused)}", "yellow"))
+    jobs = ", ".join(f"{number} {word}" for _, number, word in statuswords.counted(found)) or "none yet"
+    settling = f"; {statuswords.several(found.settling, 'file')} settling" * bool(found.settling)
+    parts.append(Text(f"Jobs: {jobs}{settling}"))
+    parts += _now(found)
+    if found.queue_eta_s is not None:
+        parts.append(Text(f"All that is queued: {statuswords.about(found.queue_eta_s)}"))
+    if found.fetching:
+        parts.append(Text(safe(found.fetching), "yellow"))
+    if found.gpu and found.gpu["samples"]:
+        told = ", ".join(f"{name} {text}" for name, text in statuswords.figures(found.gpu["samples"][-1]))
+        parts.append(Text(f"Card: {safe(found.gpu['device'] or 'unknown')}; {told}"))
+    if found.counts:
+        parts.append(Text(f"Today: {statuswords.today(found)}"))
+    for table in _tables(found):
+        parts += [Text(), table] if isinstance(table, Table) else [table]
+    return Group(*parts)
+
+
+def _now(found: Status) -> Iterator[RenderableType]:
+    if not (job := found.job):
+        return
+    yield Text.assemble("Now: ", (f"{job['id']} {job['kind']} {safe(job['name'])}", "bold"))
+    if (share := statuswords.share(found)) is not None:
+        yield ProgressBar(total=1.0, completed=share, width=60)
+    eta = f", {statuswords.about(found.eta_s)} to go" if found.eta_s is not None else ""
+    yield Text(f"{statuswords.step(found) or 'its model is being loaded'}{eta}")
+
+
+def _tables(found: Status) -> Iterator[RenderableType]:
+    if found.queued:
+        more = found.counts.get("queued", 0) - len(found.queued)
+        yield _table(f"Queued{f' (the first {SHOWN}, and {more:,} more)' if more > 0 else ''}", found.queued)
+    if found.waiting_for:
+        table = _columns("Waiting, and for what", "jobs", "for what")
+        for group in found.waiting_for:
+            first = ", ".join(f"{job['id']} {safe(job['name'])}" for job in group["first"])
+            more = group["jobs"] - len(group["first"])
+            table.add_row(escape(first) + (f" and {more:,} more" * bool(more)), escape(safe(group["reason"])))
+        yield table
+    if found.failed:
+        more = found.counts.get("failed", 0) - len(found.failed)
+        title = f"Failed{f' (the last {SHOWN}, and {more:,} more)' if more > 0 else ''}"
+        yield _table(title, found.failed, "error")
+        yield Text(
+            "Mend what the error names, then move the file from failed/ back into inbox/,\nor run: hotfolder retry JOB"
         )
-        eta = f", about {found.eta_s:.0f} s to go" if found.eta_s is not None else ""
-        out.print(f"Now: {found.job['id']} {found.job['kind']} {safe(found.job['name'])}{at}{eta}", markup=False)
-    for title, rows, column in (
-        ("Queued", found.queued, None),
-        ("Waiting", found.waiting, "wait_reason"),
-        ("Failed", found.failed, "error"),
-    ):
-        if rows:
-            out.print(_table(f"{title}{f' (first {SHOWN})' if len(rows) == SHOWN else ''}", rows, column))
+    if found.done:
+        table = _columns("Done lately", "job", "kind", "name", "made")
+        for job in found.done[:DONE_SHOWN]:
+            paths = [picture["path"] for picture in job["shown"]]
+            more = job["pictures"] - 1
+            made = f"{safe(paths[0])}{f' and {more:,} more' if more > 0 else ''}" if paths else ""
+            table.add_row(*(escape(cell) for cell in (str(job["id"]), job["kind"], safe(job["name"]), made)))
+        yield table
     if found.not_taken:
-        shown = ", ".join(found.not_taken[:5])
-        out.print(f"Left in the inbox, no kind of file hotfolder takes: {shown}", markup=False)
-    assert isinstance(out.file, io.StringIO)
-    return out.file.getvalue().rstrip()
+        shown = ", ".join(safe(name) for name in found.not_taken[:5])
+        yield Text(f"Left in the inbox, no kind of file hotfolder takes: {shown}")
 
 
-def _table(title: str, rows: Iterable[dict[str, Any]], column: str | None) -> Table:
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for heading in ("job", "folder", "name", *(["why"] if column else [])):
-        table.add_column(heading, overflow="fold")
+def _columns(title: str, *headings: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, overflow="fold", header_style="dim")
+    return table
+
+
+def _table(title: str, rows: Iterable[dict[str, Any]], column: str | None = None) -> Table:
+    table = _columns(title, "job", "folder", "name", *(["why"] if column else []))
     for row in rows:
         cells = [str(row["id"]), row["hot_folder"], row["name"]] + ([row[column] or ""] if column else [])
         table.add_row(*(escape(safe(cell)) for cell in cells))
     return table
+
+
+def watch(look: Callable[[], Status]) -> None:
+    """Show the status anew each second until Ctrl-C; once, where there is no terminal to show it on."""
+    console = Console()
+    if not console.is_terminal or console.is_dumb_terminal:
+        console.print(status(look()))
+        return
+    with contextlib.suppress(KeyboardInterrupt), Live(console=console, auto_refresh=False) as live:
+        while True:
+            live.update(status(look()), refresh=True)
+            time.sleep(WATCH_S)
 
 
 def findings(found: Iterable["Finding"]) -> str:

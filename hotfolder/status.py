@@ -93,18 +93,18 @@ def gather(workspace: Workspace, running: bool | None = None) -> Status:
     with contextlib.suppress(store.NothingYet), store.reading(workspace.catalog) as catalog:
         catalog.connection.execute("begin")  # all that follows is of one moment
         read, at = _read(catalog), datetime.now(UTC)
-    job, said, eta_s, queue_eta_s = None, {}, None, None
+    job, said, eta_s, rest_s, queue_eta_s = None, {}, None, None, None
     if running and read.running:
         since = _seconds(read.running["started_at"], at)
         job = {name: read.running[name] for name in ("id", "kind", "hot_folder", "name", "model", "started_at")}
         job["running_s"] = round(since, 1)
         if _is_of(now, job):
             said, eta_s = now["progress"], _eta_s(now)
-        if eta_s is None and (mean := read.running["mean_s"]) is not None and since < mean:
-            eta_s = round(mean - since, 1)
+        mean_s = read.running["mean_s"]
+        rest_s = eta_s if eta_s is not None or mean_s is None else max(0.0, mean_s - since)
     paused = now.get("paused") if running else None
-    if running and not paused and read.queue_s is not None and (eta_s is not None or not job):
-        queue_eta_s = round(read.queue_s + (eta_s or 0.0), 1)
+    if running and not paused and read.queue_s is not None and (rest_s is not None or not job):
+        queue_eta_s = round(read.queue_s + (rest_s or 0.0), 1)
     fetching = now.get("fetching", {}) if running else {}
     for row in read.waiting:
         if fetching and row["model"] == fetching["model"]:
