@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hotfolder import machine, workspace
+from hotfolder import gpu, machine, workspace
 from hotfolder.errors import ConfigError, NotYet
 from hotfolder.models import download, entries, fit, profile
 from hotfolder.models.placement import Machine
@@ -55,6 +55,7 @@ def examine(root: Path, own_profile: str | None = None) -> list[Finding]:
         judge_python(sys.version_info[:3], sys.maxsize > 2**32),
         judge_sqlite(sqlite3.sqlite_version_info, machine.has_fts5()),
         judge_graphics(cards, *machine.ask_torch(), system),
+        judge_measuring(gpu.look()),
         judge_libraries(machine.installed(machine.requirements())),
         judge_exiftool(shutil.which("exiftool")),
     ]
@@ -194,6 +195,14 @@ def judge_graphics(cards: list[str], torch: dict[str, Any] | None, problem: str,
         f"{version} computes on the processor: no NVIDIA card answers. The miniatures and small models work; jobs for "
         "large models wait.",
     )
+
+
+def judge_measuring(monitor: gpu.Monitor) -> Finding:
+    """Judge whether the card tells what it does; `monitor` knows by now."""
+    if monitor.why_not:
+        return Finding("measuring", None, f"{monitor.why_not[0].upper()}{monitor.why_not[1:]}.")
+    lacks = f", all but {', '.join(monitor.lacks)}" if monitor.lacks else ""
+    return Finding("measuring", True, f"{monitor.device} is measured each second while a job runs{lacks}.")
 
 
 def judge_libraries(found: dict[str, tuple[str | None, bool]]) -> Finding:
