@@ -31,9 +31,8 @@ TWO = "prompt: a red circle\nvariants: 2\nsize: 32\nsteps: 1\n"
 
 @pytest.fixture(autouse=True)
 def _card(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(
-        "CUDA_VISIBLE_DEVICES", "GPU-aaaa"
-    )  # the stand-in's: a worker on a machine with a card finds none
+    """Name the stand-in's card: on a machine that has one, the worker finds none of that name."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-aaaa")
 
 
 def monitor_of(library: Any) -> gpu.Monitor:
@@ -165,8 +164,8 @@ def test_this_machine_is_asked_through_the_installed_library() -> None:
 
 @pytest.mark.parametrize(
     ("visible", "device"),
-    [(None, "Stand-in A"), ("0", "Stand-in A"), ("1", "Stand-in B"), ("1,0", "Stand-in B"), ("GPU-bbbb-2", "Stand-in B"),
-     ("GPU-b", "Stand-in B"), (" GPU-aaaa , 1", "Stand-in A")],
+    [(None, "Stand-in A"), ("0", "Stand-in A"), ("1", "Stand-in B"), ("1,0", "Stand-in B"),
+     ("GPU-bbbb-2", "Stand-in B"), ("GPU-b", "Stand-in B"), (" GPU-aaaa , 1", "Stand-in A")],
 )  # fmt: skip
 def test_the_card_is_the_one_the_worker_uses(visible: str | None, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
