@@ -6,25 +6,21 @@ What only the catalog knew is gone: job ids, seconds, and jobs that made nothing
 import contextlib
 import json
 import os
-import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-from PIL import Image
 
 from hotfolder import atomic, images, names
 from hotfolder.catalog import pictures, queue
 from hotfolder.catalog.queue import NewJob
 from hotfolder.catalog.store import Catalog, utc_now
 from hotfolder.errors import HotfolderError
-from hotfolder.images import PROMISED, SUFFIXES
+from hotfolder.images import SUFFIXES
 from hotfolder.intake import claim
 from hotfolder.metadata import read
+from hotfolder.outbox import reading, standing
 from hotfolder.workspace import Workspace
-
-_MADE = re.compile(r"outbox/(.+?)/\d{4}-\d\d-\d\d/")
 
 
 def rebuild(workspace: Workspace) -> tuple[int, int]:
@@ -51,6 +47,7 @@ def rebuild(workspace: Workspace) -> tuple[int, int]:
             made += _put_picture(workspace, catalog, path, worked_on)
     _find_moved_parents(workspace, catalog, worked_on)
     _give_back_unfinished(workspace)
+    standing.set_mark(workspace)
     catalog.close()
     return made, inputs
 
@@ -92,9 +89,10 @@ def _put_picture(workspace: Workspace, catalog: Catalog, path: Path, worked_on: 
     if found.image_id is None or not found.record:
         return False
     relative = workspace.relative(path)
-    facts = facts_of(found, image, path)
+    facts = reading.facts_of(found, image, path)
     facts["parent_path"] = _input_of(catalog, found.job or {})
-    output = {"path": relative, "sha256": atomic.sha256_of(path), "hot_folder": _hot_folder(relative)}
+    output = {"path": relative, "sha256": atomic.sha256_of(path), "signature": pictures.signature_at(path)}
+    output["hot_folder"] = pictures.hot_folder_of(relative)
     try:
         with catalog.transaction():
             pictures.put_image(catalog, facts, output, utc_now())
@@ -103,12 +101,6 @@ def _put_picture(workspace: Workspace, catalog: Catalog, path: Path, worked_on: 
     if sha256 := (found.job or {}).get("image_sha256"):
         worked_on[relative] = str(sha256)
     return True
-
-
-def _hot_folder(relative: str) -> str | None:
-    """Return which hot folder a picture came from, while it lies below the day it was made on."""
-    found = _MADE.match(relative)
-    return found[1] if found else None
 
 
 def _find_moved_parents(workspace: Workspace, catalog: Catalog, worked_on: dict[str, str]) -> None:
@@ -130,22 +122,6 @@ def _input_of(catalog: Catalog, job: dict[str, Any]) -> str | None:
     copies = [str(file["path"]) for row in rows for file in queue.files_of(row) if file["sha256"] == sha256]
     named = [path for path in copies if name and Path(path).name == Path(name).name]
     return next(iter([*named, *copies]), name)
-
-
-def facts_of(found: read.Found, image: Image.Image, path: Path) -> dict[str, Any]:
-    """Return the catalog columns of a picture of ours: its embedded record, and what can be seen of the file now."""
-    return {
-        **{name: found.record.get(name) for name in pictures.COLUMNS},
-        "id": found.image_id,
-        "pixel_sha256": images.pixel_sha256(image),
-        "width": image.width,
-        "height": image.height,
-        "format": PROMISED[path.suffix.lower()].lower(),
-        "caption": found.caption if found.record.get("caption") else None,
-        "tags": list(found.tags),
-        "seed_locked": found.record.get("seed_locked") if "seed" in found.record else None,
-        "rating": found.rating,
-    }
 
 
 def _give_back_unfinished(workspace: Workspace) -> None:

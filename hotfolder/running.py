@@ -1,5 +1,6 @@
 """`hotfolder run`: the service with its words to the terminal: bars where there is one, plain lines elsewhere."""
 
+import signal
 from typing import Any
 
 from rich.console import Console
@@ -84,7 +85,7 @@ def run(workspace: Workspace, once: bool) -> int:
     places.refuse_bad_folders(workspace)
     with places.hold(workspace), Teller(console, tells_waiting=not once) as teller:
         service = Service(workspace, tell=teller)
-        service.stop_on_signals()
+        _stop_on_signals(service)
         if not once:
             profile = workspace.settings.profile
             console.print(
@@ -96,6 +97,17 @@ def run(workspace: Workspace, once: bool) -> int:
         if service.paused:
             console.print(f"Nothing new was started: {service.paused}", markup=False, highlight=False, soft_wrap=True)
     return EXIT_FAILED if once and teller.failed else 0
+
+
+def _stop_on_signals(service: Service) -> None:
+    """Let SIGINT and SIGTERM stop the service gently."""
+
+    def stop(number: int, frame: object) -> None:
+        service.stopping = True
+        service.look_soon()
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
 
 
 def _name_waiting(workspace: Workspace, console: Console) -> None:

@@ -6,7 +6,6 @@
 import logging
 import random
 import shutil
-import signal
 import sqlite3
 import threading
 import time
@@ -21,6 +20,7 @@ from hotfolder.fetcher import Fetcher
 from hotfolder.intake.taking import Taking
 from hotfolder.intake.watch import Watch, watching
 from hotfolder.models.placement import Machine
+from hotfolder.outbox.following import Following
 from hotfolder.pausing import Pausing
 from hotfolder.publish import Staged
 from hotfolder.recovery import pick_up_stranded, recover
@@ -64,11 +64,13 @@ class Service:
         self._telling = Telling(workspace, self._page.look)
         self._pausing = Pausing(workspace)
         self._fetcher = Fetcher(workspace, self.catalog, self._bell.set, tell)
+        self._following = Following(workspace, self.catalog, self._bell.set)
         self._monitor = gpu.Monitor(self._bell.set, lambda: self.loaded, nvml)
 
     def run(self, once: bool = False) -> None:
         """Watch until stopped; with `once`, until nothing more can run. The caller holds the workspace."""
         self._monitor.start()
+        self._following.start()
         recover(self.workspace, self.catalog)
         self.taking = Taking(self.workspace, self.catalog, random.Random(), self.machine, self._fetcher.sentences)
         with watching([self.workspace.inbox, self.workspace.control], self.look_soon) as watch:
@@ -76,7 +78,7 @@ class Service:
                 self._bell.clear()
                 try:
                     self.take_commands()
-                    self.paused = self._pausing.reason()
+                    self.paused = self._pausing.reason() or self._following.away
                     self.take_in(watch)
                     if self._fetcher.step(time.monotonic(), tries_again=not once):
                         self.look_soon()
@@ -85,6 +87,8 @@ class Service:
                     self.start_next()
                     if not self._pausing.in_trouble:
                         self._monitor.keep(self.catalog)
+                        if self._following.step():
+                            self.look_soon()
                 except (OSError, sqlite3.OperationalError) as error:
                     self.paused, self._stranded = self._pausing.meet(error), True
                 self.tell_now(watch)
@@ -97,6 +101,7 @@ class Service:
             except (OSError, sqlite3.OperationalError) as error:
                 log.warning("%s; the next start goes on from here", error)
         self._fetcher.end()
+        self._following.end()
         self.let_worker_go()
         self.tell_now(None)
         self._page.end()
@@ -106,16 +111,6 @@ class Service:
         """Something happened in the inbox; safe from any thread."""
         self._look_at = 0.0
         self._bell.set()
-
-    def stop_on_signals(self) -> None:
-        """Let SIGINT and SIGTERM stop the service gently."""
-
-        def stop(number: int, frame: object) -> None:
-            self.stopping = True
-            self._bell.set()
-
-        signal.signal(signal.SIGINT, stop)
-        signal.signal(signal.SIGTERM, stop)
 
     # -- what people ask for ------------------------------------------------------------------------------------
 
@@ -333,7 +328,7 @@ class Service:
             return False
         if self.paused is not None:
             return True
-        if self._fetcher.is_busy or self._look_at == 0.0:
+        if self._fetcher.is_busy or self._following.is_busy or self._look_at == 0.0:
             return False
         if self._filed and self.catalog.row("select 1 from jobs where state='waiting' limit 1"):
             self._filed, self._look_at = False, 0.0  # what waits may have waited for what is in done/ or outbox now
@@ -345,7 +340,8 @@ class Service:
         if self.taking.settled:
             return
         looks_at = max(self._look_at, self._look_not_before, self._pausing.trouble_until)
-        due = [min(looks_at, self._fetcher.due_at, self._telling.due_at) - time.monotonic()]
+        follows_at = max(self._following.due_at, self._pausing.trouble_until)
+        due = [min(looks_at, follows_at, self._fetcher.due_at, self._telling.due_at) - time.monotonic()]
         if self.paused:
             due.append(PAUSE_S)
         if self.running:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from watchdog.events import (
     DirCreatedEvent,
+    DirDeletedEvent,
     DirMovedEvent,
     FileClosedEvent,
     FileCreatedEvent,
+    FileDeletedEvent,
     FileMovedEvent,
     FileSystemEvent,
     FileSystemEventHandler,
@@ -29,6 +31,7 @@ if sys.platform == "linux":
 EVENTS: list[type[FileSystemEvent]] = [
     FileCreatedEvent, FileClosedEvent, FileMovedEvent, DirCreatedEvent, DirMovedEvent,
 ]  # fmt: skip
+DELETIONS: list[type[FileSystemEvent]] = [FileDeletedEvent, DirDeletedEvent]
 
 
 class _Wake(FileSystemEventHandler):
@@ -42,10 +45,11 @@ class _Wake(FileSystemEventHandler):
 
 
 class Watch:
-    """Watches folders and rings; says whether it still can."""
+    """Watches folders and rings, with `deletions` when something goes as well; says whether it still can."""
 
-    def __init__(self, folders: list[Path], ring: Callable[[], None]) -> None:
+    def __init__(self, folders: list[Path], ring: Callable[[], None], deletions: bool = False) -> None:
         self._folders = folders
+        self._events = EVENTS + DELETIONS if deletions else EVENTS
         self._ring = ring
         self._observer: BaseObserver | None = None
         self._lock = threading.Lock()
@@ -76,7 +80,7 @@ class Watch:
         observer = Observer()
         try:
             for folder in self._folders:
-                observer.schedule(_Wake(self._ring), str(folder), recursive=True, event_filter=EVENTS)
+                observer.schedule(_Wake(self._ring), str(folder), recursive=True, event_filter=self._events)
             observer.start()
         except OSError as error:
             # most often the limit on watches; `hotfolder doctor` names the setting that raises it

@@ -26,6 +26,7 @@ class Row(NamedTuple):
     signature: str | None
     width: int
     height: int
+    job_id: int | None
 
 
 @dataclass
@@ -74,7 +75,7 @@ def look(workspace: Workspace, known: Mapping[str, str]) -> Look:
 
 def _compare(catalog: Reader, found: Look, known: Mapping[str, str]) -> None:
     here = found.scan.pictures
-    rows = catalog.connection.execute("select path, id, signature, width, height from images")
+    rows = catalog.connection.execute("select path, id, signature, width, height, job_id from images")
     unknown = dict(here)
     for row in map(Row._make, rows):
         unknown.pop(row.path, None)

@@ -1,0 +1,42 @@
+"""`on_keep`: the job that is put into an inbox when a picture is first kept. Exactly once for each picture: its file is
+called after the picture's id, and one that was ever there is not written again."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from hotfolder import atomic
+from hotfolder.catalog.store import Reader
+from hotfolder.errors import JobError
+from hotfolder.intake import language
+from hotfolder.names import display
+from hotfolder.workspace import Workspace
+from hotfolder.yamlfile import Document
+
+
+def put_jobs(workspace: Workspace, catalog: Reader, kept: Sequence[tuple[str, str, dict[str, Any]]]) -> bool:
+    """Write the jobs of pictures that are being kept, before the catalog calls them kept: a kill between the two
+    repeats this, and this changes nothing then. Says whether there is a new job.
+
+    Args:
+        kept: id, path in the catalog and `on_keep` of each picture.
+    """
+    names = {number: f"keep-{number}.yaml" for number, *_ in kept}
+    marks = ", ".join("?" * len(names))
+    had = {row["name"] for row in catalog.rows(f"select name from drops where name in ({marks})", *names.values())}
+    is_new = False
+    for number, path, on_keep in kept:
+        try:
+            spec = language.resolve([Document("on_keep", on_keep, {})], None)
+        except JobError as error:
+            logging.getLogger("hotfolder").warning("%s was kept; its on_keep is no job: %s", display(path), error)
+            continue
+        target = workspace.inbox / spec.kind / names[number]
+        if names[number] in had or target.exists():
+            continue
+        given = {"image": path, "name": spec.name or PurePosixPath(path).stem[:200]}
+        atomic.make_folders(target.parent)
+        atomic.write(target, language.dump(spec.model_copy(update=given)).encode())
+        is_new = True
+    return is_new
