@@ -14,14 +14,18 @@ _SMALL = "id, path, kind, rating, review, width, height"
 
 @dataclass(frozen=True)
 class Kin:
-    """Rows of `images`. A parent that is none has only `path`. `steps` are those of the chain in their order, each with
-    `label`, `state`, `job` and, where there is one, its first `picture`."""
+    """Rows of `images`. A parent that is none has only `path`; the parents of a contact sheet are the pictures on it.
+
+    `siblings` are those around the picture, itself among them, of the `count` that its job made. `steps` are those of
+    the chain in their order, each with `label`, `state`, `job` and, where there is one, its first `picture`.
+    """
 
     parents: list[dict[str, Any]] = field(default_factory=list)
     children: list[dict[str, Any]] = field(default_factory=list)
     siblings: list[dict[str, Any]] = field(default_factory=list)
     sheets: list[dict[str, Any]] = field(default_factory=list)
     steps: list[dict[str, Any]] = field(default_factory=list)
+    count: int = 1
 
 
 def of_picture(catalog: Reader, image: dict[str, Any], job: dict[str, Any] | None) -> Kin:
@@ -36,22 +40,32 @@ def of_picture(catalog: Reader, image: dict[str, Any], job: dict[str, Any] | Non
     )
     if job is None:
         return Kin(parents, children)
-    siblings = pictures_of(catalog, job)
-    return Kin(parents, children, siblings if len(siblings) > 1 else [], sheets(catalog, job), steps(catalog, job))
+    made = pictures_of(catalog, job)
+    on_sheets = [one for one in sheets(catalog, job) if one["id"] != image["id"]]
+    place = next((number for number, one in enumerate(made) if one["id"] == image["id"]), None)
+    if place is None:  # the sheet that lies beside what its job made
+        return Kin(parents + made[:_SHOWN], children, [], on_sheets, [], len(made))
+    first = max(0, place - _SHOWN // 2)
+    around = made[first : first + _SHOWN] if len(made) > 1 else []
+    return Kin(parents, children, around, on_sheets, steps(catalog, job), len(made))
 
 
 def pictures_of(catalog: Reader, job: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the pictures that a job made, in their order."""
-    return catalog.rows(f"select {_SMALL} from images where job_id = ? order by path limit ?", job["id"], _SHOWN)
+    """Return the pictures that a job made, in their order, without the contact sheet of them."""
+    return catalog.rows(
+        f"select {_SMALL} from images where job_id = ? and (kind != 'sheet' or ? = 'sheet') order by path",
+        job["id"], job["kind"],
+    )  # fmt: skip
 
 
 def sheets(catalog: Reader, job: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the contact sheets that show a job's pictures beside others of the same drop."""
+    """Return the contact sheets that show a job's pictures: its own, and those of the same drop."""
+    columns = ", ".join(f"images.{name.strip()}" for name in _SMALL.split(","))
     return catalog.rows(
-        "select images.id, images.path, images.kind, images.rating, images.review, images.width, images.height "
-        "from jobs join images on images.job_id = jobs.id "
-        "where jobs.drop_id = ? and jobs.kind = 'sheet' and jobs.id != ? order by jobs.id limit ?",
-        job["drop_id"], job["id"], _SHOWN,
+        f"select {columns} from images where job_id = ? and kind = 'sheet' and ? != 'sheet' "
+        f"union all select {columns} from jobs join images on images.job_id = jobs.id "
+        "where jobs.drop_id = ? and jobs.kind = 'sheet' and jobs.id != ? limit ?",
+        job["id"], job["kind"], job["drop_id"], job["id"], _SHOWN,
     )  # fmt: skip
 
 

@@ -73,7 +73,7 @@ async def page(datasette: Any, request: Any) -> Response:
         before=beside,
         shown="file" if sources.is_shown(image["format"]) else "large",
         parameters=parameters.of(image, recipe.values),
-        costs=costs(image, seen.job, max(1, len(seen.kin.siblings)), site),
+        costs=costs(image, seen.job, seen.kin.count, site),
         words=words,
         note=recipe.values.get("note"),
     )
@@ -131,8 +131,11 @@ def _box(
 
 
 def costs(image: dict[str, Any], job: dict[str, Any] | None, pictures: int, site: Site) -> list[tuple[str, str]]:
-    """Return what a picture cost, as names and texts: its share where a job made several."""
-    found = []
+    """Return what a picture cost, as names and texts: its share where a job made several, nothing for the sheet of
+    them."""
+    found: list[tuple[str, str]] = []
+    if job and image["kind"] == "sheet" != job["kind"]:
+        return found
     if job and job["run_s"] is not None:
         work = words.duration(job["run_s"])
         if pictures > 1:

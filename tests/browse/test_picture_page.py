@@ -90,6 +90,26 @@ def test_parents_children_and_siblings_are_linked(workplace: Any) -> None:
     assert "/-/hotfolder/compare?id=cutout1&id=knight1&id=twin1" in unescape(siblings)
 
 
+def test_a_contact_sheet_is_no_sibling(workplace: Any) -> None:
+    workplace.add_image("sheet1", f"{DAY}/all_sheet.png", kind="sheet")
+    knight, sheet = html(workplace, "picture/knight1"), html(workplace, "picture/sheet1")
+    assert "sheet1" not in knight.partition("Of the same job")[2].partition("<h2>")[0]
+    assert "picture/sheet1" in knight.partition("Contact sheets with it")[2].partition("<h2>")[0]
+    assert "for 2 pictures" in knight
+    on_it = sheet.partition("The pictures on it")[2].partition("<h2>")[0]
+    assert re.findall(r"href=\"[^\"]*picture/(\w+)", on_it) == ["cutout1", "knight1"]
+    assert "What it cost" not in sheet
+
+
+def test_of_many_siblings_those_around_it_are_shown(workplace: Any) -> None:
+    workplace.add_job(70)
+    for number in range(100):
+        workplace.add_image(f"m{number:03}", f"{DAY}/m{number:03}.png", job_id=70)
+    siblings = html(workplace, "picture/m070").partition("Of the same job")[2].partition("<h2>")[0]
+    assert re.findall(r"picture/(m\d+)\"", siblings) == [f"m{number:03}" for number in range(40, 100)]
+    assert 'href="/-/hotfolder/gallery?job=70">All 100 of them' in siblings
+
+
 def test_a_chain_and_its_other_inputs_are_shown(workplace: Any) -> None:
     workplace.add_job(20, kind="generate")
     workplace.add_job(21, kind="mask", after="[20]")
