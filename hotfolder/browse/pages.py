@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from datasette.utils.asgi import NotFound, Response
+from datasette.views.base import DatasetteError
 from jinja2 import ChoiceLoader, Environment, PackageLoader
 
 from hotfolder.browse import sites
@@ -49,10 +50,12 @@ async def missing(datasette: Any, request: Any, says: str) -> Response:
 
 
 def of(datasette: Any) -> Site:
-    """Return what this Datasette shows; NotFound where it is no catalog of ours."""
+    """Return what this Datasette shows; NotFound where it is no catalog of ours, 503 where it is of another version."""
     site = sites.of(datasette)
     if site is None:
         raise NotFound("This Datasette shows no catalog of hotfolder")
+    if site.mismatch:
+        raise DatasetteError(f"{site.workspace.catalog} {site.mismatch}", status=503)
     return site
 
 

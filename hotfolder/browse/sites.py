@@ -3,12 +3,15 @@
 The plugin is installed for every Datasette of this Python; where no catalog of ours is served it does nothing at all.
 """
 
+import contextlib
 import os
+import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from hotfolder.catalog import schema
 from hotfolder.errors import ConfigError
 from hotfolder.settings import Settings
 from hotfolder.workspace import Workspace, open_workspace
@@ -17,11 +20,12 @@ from hotfolder.workspace import Workspace, open_workspace
 @dataclass(frozen=True)
 class Site:
     """One served catalog: its workspace, and Datasette's name for it. With `review` its pages have buttons that write
-    files into the workspace."""
+    files into the workspace. `mismatch` says why a catalog of another version cannot be shown."""
 
     workspace: Workspace
     database: str
     review: bool = False
+    mismatch: str | None = None
 
 
 _SITES: "WeakKeyDictionary[Any, Site]" = WeakKeyDictionary()
@@ -45,9 +49,24 @@ def of(datasette: Any) -> Site | None:
             continue
         root = Path(os.path.abspath(database.path)).parent
         if (root / ".hotfolder").is_dir():
-            attach(datasette, Site(_workspace(root), name))
+            attach(datasette, Site(_workspace(root), name, mismatch=mismatch(Path(database.path))))
             return _SITES[datasette]
     return None
+
+
+def connect(catalog: Path) -> sqlite3.Connection:
+    """Open a catalog for reading, however its folder is called, for whichever thread asks."""
+    return sqlite3.connect(f"{catalog.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+
+
+def mismatch(catalog: Path) -> str | None:
+    """Return why a file is no catalog of this version, and what to do, without its name; None where it is one."""
+    try:
+        with contextlib.closing(connect(catalog)) as connection:
+            connection.execute("select id, path from images limit 1")
+            return schema.mismatch(connection)
+    except sqlite3.DatabaseError as error:
+        return f"cannot be read as a hotfolder catalog: {error}"
 
 
 def _workspace(root: Path) -> Workspace:

@@ -148,3 +148,19 @@ def migrate(connection: sqlite3.Connection) -> None:
         raise ValueError(f"the catalog has version {applied}; this hotfolder knows versions up to {len(MIGRATIONS)}")
     for version, script in enumerate(MIGRATIONS[applied:], start=applied + 1):
         connection.executescript(f"begin immediate; {script} pragma user_version = {version}; commit;")
+
+
+def mismatch(connection: sqlite3.Connection) -> str | None:
+    """Return how a catalog differs from this version, and what to do; None where it does not."""
+    applied = connection.execute("pragma user_version").fetchone()[0]
+    if applied < len(MIGRATIONS):
+        return (
+            f"is of an earlier hotfolder (its version is {applied}, this one's {len(MIGRATIONS)}): start "
+            "`hotfolder run`, which brings it up to date and loses nothing"
+        )
+    if applied > len(MIGRATIONS):
+        return (
+            f"was written by a newer hotfolder (its version is {applied}, this one's {len(MIGRATIONS)}): use that one, "
+            "or update this one"
+        )
+    return None

@@ -84,7 +84,7 @@ ROUTES = sorted(
         re.sub(r"\(\?P<(\w+)>[^()]*\)", lambda group: {"deed": "keep"}.get(group[1], "knight1"), pattern)
         .strip("^$")
         .replace("\\.", ".")
-        for pattern, _ in plugin.register_routes()
+        for pattern, _ in plugin.ROUTES
     }
 )
 """Every address of ours, with ids filled in."""

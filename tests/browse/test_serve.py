@@ -1,12 +1,16 @@
 """The command's own part: which port, which address, what it says when it cannot."""
 
 import asyncio
+import contextlib
+import http.client
 import os
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -14,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from hotfolder.browse import serve, sites
-from hotfolder.catalog.schema import migrate
+from hotfolder.browse import ports, serve, sites
+from hotfolder.catalog.schema import MIGRATIONS, migrate
 from hotfolder.errors import ConfigError
 from hotfolder.settings import Settings
 from hotfolder.workspace import Workspace
@@ -68,13 +72,13 @@ def test_a_folder_with_any_name(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "example.com"])
 def test_only_this_machine(host: str) -> None:
     with pytest.raises(ConfigError, match="this machine only"):
-        serve.listen(host, 8001)
+        ports.listen(host, 8001)
 
 
 def test_a_busy_port_gives_the_next() -> None:
-    with serve.listen("127.0.0.1", 20000) as first:
+    with ports.listen("127.0.0.1", 20000) as first:
         port = first.getsockname()[1]
-        with serve.listen("127.0.0.1", port) as second:
+        with ports.listen("127.0.0.1", port) as second:
             assert second.getsockname()[1] > port
 
 
@@ -131,8 +135,13 @@ def test_a_real_server_answers_refuses_and_stops_quietly(workplace: Any) -> None
         )
         try:
             assert child.stdout is not None
-            assert child.stdout.readline().startswith(f"Port {busy} is in use; taking ")
-            address = child.stdout.readline().split()[4]
+            said = child.stdout.readline()
+            user = f"used by process {os.getpid()} (" if sys.platform == "linux" else "not free; taking "
+            assert said.startswith(f"Port {busy} is {user}") and "; taking " in said
+            gallery = child.stdout.readline().split()[4]
+            address = gallery.removesuffix("-/hotfolder/gallery")
+            assert gallery != address
+            urllib.request.urlopen(gallery, timeout=120).close()
             with urllib.request.urlopen(f"{address}catalog/images", timeout=120) as answer:
                 assert b"/-/hotfolder/thumb/knight1" in answer.read()
                 assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
@@ -148,3 +157,110 @@ def test_a_real_server_answers_refuses_and_stops_quietly(workplace: Any) -> None
             child.kill()
     assert child.returncode == 0
     assert errors == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a child process cannot be sent Ctrl-C alone there")
+def test_ctrl_c_ends_it_at_once_with_pages_open_that_poll(workplace: Any) -> None:
+    with ports.listen("127.0.0.1", 23000) as free:
+        port = free.getsockname()[1]
+    child = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM.replace("port=", "review=True, port="), str(workplace.root), str(port)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    over = threading.Event()
+    answered = threading.Semaphore(0)
+
+    def open_page() -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            while not over.is_set():
+                connection.request("GET", "/-/hotfolder/queue.json")
+                connection.getresponse().read()
+                answered.release()
+
+    pages = [threading.Thread(target=open_page) for _ in range(6)]
+    try:
+        assert child.stdout is not None
+        assert "/-/hotfolder/gallery" in child.stdout.readline()
+        assert child.stdout.readline().startswith("Its buttons write: ")
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/-/hotfolder/gallery", timeout=120).close()
+        for page in pages:
+            page.start()
+        for _ in range(12):
+            assert answered.acquire(timeout=120)
+        began = time.monotonic()
+        child.send_signal(signal.SIGINT)
+        _, errors = child.communicate(timeout=120)
+        took_s = time.monotonic() - began
+    finally:
+        over.set()
+        child.kill()
+        for page in pages:
+            page.join()
+    assert (child.returncode, errors) == (0, "")
+    assert took_s < 10, "a second, and what a slow machine adds"
+
+
+@pytest.mark.parametrize("version", [0, 1, len(MIGRATIONS) - 1])
+def test_an_earlier_catalog_is_a_sentence_and_is_brought_up_to_date(tmp_path: Path, version: int) -> None:
+    (tmp_path / ".hotfolder").mkdir()
+    connection = sqlite3.connect(tmp_path / "catalog.db")
+    for script in MIGRATIONS[: max(1, version)]:
+        connection.executescript(script)
+    connection.execute(f"pragma user_version = {version}")
+    connection.commit()
+    with pytest.raises(ConfigError, match=rf"is of an earlier hotfolder \(its version is {version}, .*`hotfolder run`"):
+        serve.make(Workspace(tmp_path, Settings()))
+    _refuses_pages(tmp_path, "earlier hotfolder")
+    if version:
+        migrate(connection)  # what the service does when it starts
+        serve.make(Workspace(tmp_path, Settings())).get_database("catalog").close()
+    connection.close()
+
+
+def test_a_newer_catalog_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / ".hotfolder").mkdir()
+    connection = sqlite3.connect(tmp_path / "catalog.db")
+    migrate(connection)
+    connection.execute("pragma user_version = 99")
+    connection.close()
+    with pytest.raises(ConfigError, match=r"by a newer hotfolder .* update this one"):
+        serve.make(Workspace(tmp_path, Settings()))
+    _refuses_pages(tmp_path, "newer hotfolder")
+
+
+def _refuses_pages(root: Path, words: str) -> None:
+    """A plain Datasette still shows the tables of such a catalog; our own pages say why they do not."""
+    from datasette.app import Datasette
+
+    plain = Datasette([str(root / "catalog.db")])
+    for path in ("gallery", "queue", "picture/a", "job/1", "compare"):
+        answer = asyncio.run(plain.client.get(f"/-/hotfolder/{path}"))
+        assert answer.status_code == 503 and words in answer.text, path
+    assert asyncio.run(plain.client.get("/catalog/jobs")).status_code == 200
+    assert asyncio.run(plain.client.get("/", headers={"host": "attacker.example"})).status_code == 403
+    for database in plain.databases.values():
+        database.close()
+
+
+def test_the_process_that_has_a_port_is_named() -> None:
+    with ports.listen("127.0.0.1", 24000) as listener:
+        port = listener.getsockname()[1]
+        found = ports.holder(port)
+    if sys.platform == "linux":
+        assert found and found.startswith(f"process {os.getpid()} (") and "python" in found
+    assert ports.holder(port) is None, "nobody has it any more"
+
+
+@pytest.mark.parametrize("port", [-1, 65536, 99999999])
+def test_a_port_that_cannot_be_is_a_sentence(port: int) -> None:
+    with pytest.raises(ConfigError, match="ports are numbers from 1 to 65535"):
+        ports.listen("127.0.0.1", port)
+
+
+def test_two_on_one_workspace_do_not_mind_each_other(workplace: Any) -> None:
+    first, second = (serve.make(Workspace(workplace.root, Settings()), review=True) for _ in range(2))
+    for application in (first, second, first):
+        assert asyncio.run(application.client.get("/-/hotfolder/gallery")).status_code == 200
+    for application in (first, second):
+        application.get_database("catalog").close()
