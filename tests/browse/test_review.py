@@ -178,7 +178,7 @@ def test_what_cannot_be_made_again_says_so_and_nothing_is_written(workplace: Any
         workplace.add_image(image_id, f"outbox/{image_id}.png", kind=kind)
         again, vary = (page.post(button, id=image_id) for button in ("again", "vary"))
         assert again.status_code == vary.status_code == 409
-        assert again.text.startswith(f"{image_id}.png was made by `{kind}`, which draws nothing by lot")
+        assert again.text.startswith(f"{image_id}.png was made by `{kind}`, which uses no seed")
         assert f"`{kind}`, and only what `generate` made can be varied" in vary.text
     assert "does not say how it was made" in page.post("again", id="knight1").text
     Image.new("L", (9000, 9000)).save(workplace.outbox / "vast.png")
