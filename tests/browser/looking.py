@@ -53,3 +53,13 @@ def forms(page: Page, look: Callable[[Page], list[str]]) -> dict[str, list[str]]
             page.emulate_media(color_scheme=scheme)
             found[f"{scheme}, {size['width']} px"] = look(page)
     return {form: what for form, what in found.items() if what}
+
+
+def watch_jumps(page: Page) -> Callable[[], float]:
+    """Watch the pages that this one opens; returns what tells their Cumulative Layout Shift so far (0 is none)."""
+    page.add_init_script(
+        "window.jumped = 0; new PerformanceObserver((list) => {"
+        " for (const one of list.getEntries()) if (!one.hadRecentInput) window.jumped += one.value;"
+        "}).observe({type: 'layout-shift', buffered: true});"
+    )
+    return lambda: page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(() => done(jumped))))")

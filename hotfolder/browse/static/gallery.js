@@ -32,7 +32,7 @@ function fill(cell, { id, kind, label, width, height, rating, review, created_at
   Object.assign(cell.dataset, { picture: id, at: created_at });
   cell.style.setProperty("--ratio", height ? width / height : 1);
   const [link, image, box] = ["a", "img", "input"].map((name) => cell.querySelector(name));
-  link.href = address(`picture/${encodeURIComponent(id)}`);
+  link.href = address(`picture/${encodeURIComponent(id)}`, asked()); // whose arrows lead through the same pictures
   link.title = label;
   Object.assign(image, { width, height, src: address(`thumb/${encodeURIComponent(id)}`) });
   cell.querySelector(".kind").textContent = kind;
@@ -246,7 +246,7 @@ function chooseNone() {
 
 // ---- events
 
-const observer = new IntersectionObserver(([seen]) => seen.isIntersecting && more(), { rootMargin: "1200px" });
+const observer = new IntersectionObserver(([seen]) => seen.isIntersecting && more(), { rootMargin: "3000px" });
 
 /** Be told again where the end is: the observer speaks only of changes. */
 function watch() {
