@@ -56,8 +56,8 @@ def _outlook(workspace: Workspace, picture: Path, kind: str, text: str) -> str |
         capability = CAPABILITIES[one.kind]
         if kind in again.RECIPES and "seed" not in capability.uses:
             raise RejectedInput(
-                f"{names.display(picture.name)} was made by `{one.kind}`, which uses no seed: made again it would be the "
-                "same picture"
+                f"{names.display(picture.name)} was made by `{one.kind}`, which uses no seed: made again it would be "
+                "the same picture"
             )
         if one.kind == kind:
             capability.check(one, capability.Options(**one.options), (sniffed.width, sniffed.height))
