@@ -5,8 +5,9 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from datasette.utils.asgi import Response
+from datasette.views.index import IndexView
 
-from hotfolder.browse import finding, pages
+from hotfolder.browse import finding, pages, sites
 
 LABELS = {"kind": "kind", "model": "model", "lora": "LoRA", "folder": "hot folder"}
 """What is chosen from a list of the values that the catalog has. A tag is typed: there may be a thousand."""
@@ -43,8 +44,11 @@ async def more(datasette: Any, request: Any) -> Response:
 
 
 async def front(datasette: Any, request: Any) -> Response:
-    """What `/` leads to."""
-    return Response.redirect(pages.address(datasette, "gallery"))
+    """What is at `/`: the gallery, or Datasette's own list where it serves more than our catalog, or none."""
+    site = sites.of(datasette)
+    if site is not None and set(datasette.databases) <= {site.database, "_internal"}:
+        return Response.redirect(pages.address(datasette, "gallery"))
+    return await IndexView(datasette).dispatch_request(request)
 
 
 async def _found(datasette: Any, request: Any) -> dict[str, Any]:

@@ -20,22 +20,9 @@ from hotfolder.browse import (
     sources,
 )
 
-
-@hookimpl
-def startup(datasette: Any) -> None:
-    """Where rich is installed, as it is here, Datasette 0.65 prints a traceback for each 404 and fails on some."""
-    if sites.of(datasette) is not None:
-        handle_exception.rich = None
-
-
-@hookimpl(trylast=True)  # the last wrapper is the outermost: nothing answers before the guard
-def asgi_wrapper(datasette: Any) -> Any:
-    return lambda app: guard.guard(app, datasette)
-
-
-@hookimpl
-def register_routes() -> list[tuple[str, Any]]:
-    addresses = [
+ROUTES = [
+    (f"^/{pages.ROOT}{path}$", view)
+    for path, view in [
         ("gallery", gallery.page),
         (r"gallery\.json", gallery.more),
         ("picture/(?P<id>.*)", picture.page),
@@ -53,7 +40,25 @@ def register_routes() -> list[tuple[str, Any]]:
         ("review/token", review.token),
         ("review/(?P<deed>.*)", review.deed),
     ]
-    return [(f"^/{pages.ROOT}{path}$", view) for path, view in addresses]
+]
+"""Our own addresses and what answers there."""
+
+
+@hookimpl
+def startup(datasette: Any) -> None:
+    """Where rich is installed, as it is here, Datasette 0.65 prints a traceback for each 404 and fails on some."""
+    if sites.of(datasette) is not None:
+        handle_exception.rich = None
+
+
+@hookimpl(trylast=True)  # the last wrapper is the outermost: nothing answers before the guard
+def asgi_wrapper(datasette: Any) -> Any:
+    return lambda app: guard.guard(app, datasette)
+
+
+@hookimpl
+def register_routes() -> list[tuple[str, Any]]:
+    return [("^/(?P<format>)$", gallery.front), *ROUTES]
 
 
 @hookimpl
@@ -72,7 +77,7 @@ def render_cell(row: Any, value: object, column: str, table: str | None, databas
 @hookimpl
 def get_metadata(datasette: Any) -> dict[str, Any]:
     site = sites.of(datasette)
-    return {} if site is None else describe.metadata(site.database)
+    return {} if site is None else describe.metadata(datasette, site)
 
 
 @hookimpl
@@ -93,4 +98,4 @@ def _ours(datasette: Any, *files: str) -> list[str]:
 @hookimpl
 def menu_links(datasette: Any) -> list[dict[str, str]]:
     site = sites.of(datasette)
-    return [] if site is None else describe.menu(site.database)
+    return [] if site is None else describe.menu(datasette, site)
