@@ -13,7 +13,7 @@ from hotfolder.capabilities.base import Result
 from hotfolder.catalog import pictures
 from hotfolder.catalog.store import utc_now
 from hotfolder.errors import NotYet, RejectedInput
-from hotfolder.images import PROMISED
+from hotfolder.images import PROMISED, thumbs
 from hotfolder.intake import language
 from hotfolder.metadata import embed, read, write
 from hotfolder.metadata.facts import Facts, Source
@@ -55,6 +55,7 @@ def stage(
             if packet := embed.save(order.image, path, format, facts):
                 texts[f"{suffix}.xmp"] = packet
         row = _row(path, image, facts, format, exactly=result.image is None or suffix == ".png")
+        _keep_small(order, image, facts)
         row |= {name: result.facts.get(name) for name in ("prompt_tokens", "peak_vram_mb")}
         row["detections"] = [asdict(one) for one in result.detections]
         staged.append(_staged(path, index, "picture", suffix, row))
@@ -90,6 +91,7 @@ def stage_sheet(
     )
     write.save(sheet, path, order.spec.format, order.spec.quality, facts)
     row = _row(path, sheet, facts, format, exactly=suffix == ".png")
+    _keep_small(order, sheet, facts)
     return _staged(path, index, "sheet", f"_sheet{suffix}", row)
 
 
@@ -102,6 +104,12 @@ def _row(path: Path, image: Image.Image, facts: Facts, format: str, exactly: boo
         "seed_locked": None if facts.seed is None else facts.seed_locked,
     }
     return {name: columns.get(name) for name in pictures.COLUMNS}
+
+
+def _keep_small(order: Order, image: Image.Image, facts: Facts) -> None:
+    """Make the thumbnail while the picture is in memory, after its file: it must not be the older of the two."""
+    if order.thumbs:
+        thumbs.make(image, thumbs.place(order.thumbs, facts.image_id))
 
 
 def _facts(
