@@ -163,6 +163,8 @@ def _says(seen: Seen, now: Status) -> str:
         return f"It is done, with {statuswords.several(made, 'picture')}." if made else "It is done."
     if state in ("running", "publishing") and not now.running:
         return "It was interrupted, and goes on when `hotfolder run` is started again."
+    if state == "running" and seen.job["model"] and not statuswords.step(now):
+        return "It runs; no step is done yet. Models are loaded first, where they are not in memory."
     return {
         "waiting": f"It waits.{halted}",
         "running": "It runs.",
