@@ -66,7 +66,7 @@ def _now(found: Status) -> Iterator[RenderableType]:
     if (share := statuswords.share(found)) is not None:
         yield ProgressBar(total=1.0, completed=share, width=60)
     eta = f", {statuswords.about(found.eta_s)} to go" if found.eta_s is not None else ""
-    yield Text(f"{statuswords.step(found) or 'its model is being loaded'}{eta}")
+    yield Text(f"{statuswords.doing(found)}{eta}")
 
 
 def _tables(found: Status) -> Iterator[RenderableType]:

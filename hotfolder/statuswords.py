@@ -28,6 +28,12 @@ def step(found: Status) -> str:
     return f"picture {at['picture']} of {at['pictures']}, step {at['step']} of {at['of']}" if at else ""
 
 
+def doing(found: Status) -> str:
+    """Return how far the running job is, or what it does before its first step."""
+    model = found.job and found.job["model"]
+    return step(found) or ("its model is being loaded" if model else "it begins")
+
+
 def share(found: Status) -> float | None:
     """Return how much of the running job is done, from 0 to 1; None before its first step."""
     at = found.progress

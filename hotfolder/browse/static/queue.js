@@ -19,13 +19,12 @@ async function look() {
     if (focused !== document.activeElement && focused.isConnected) focused.focus({ preventScroll: true });
     document.title = `${told.title} · hotfolder`;
     unreachable.hidden = true;
-  } catch (error) {
+  } catch {
     next = UNREACHABLE_MS;
     if (unreachable.hidden) {
       unreachable.textContent = "The catalog's server does not answer. What you see is what it said last; this page goes on by itself once it is back (hotfolder browse).";
       unreachable.hidden = false;
     }
-    console.debug(error);
   }
   asking = false;
   waiting = setTimeout(look, next);
