@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from hotfolder import atomic, images
-from hotfolder.catalog import queue, store
+from hotfolder.catalog import pictures, queue, store
 from hotfolder.errors import HotfolderError
+from hotfolder.metadata import read
 from hotfolder.workspace import Workspace
-
-BESIDE = (".job.yaml", ".txt", ".json", ".yaml", ".mask.png", ".overlay.png")
-"""Endings of what is written beside a picture, under its name."""
 
 
 def verify(workspace: Workspace, settled: bool = True) -> list[str]:
@@ -23,8 +21,10 @@ def verify(workspace: Workspace, settled: bool = True) -> list[str]:
     """
     with store.reading(workspace.catalog) as catalog:
         found = list(_sqlite(catalog))
-        found += _outputs(workspace, catalog)
-        found += _strays(workspace, catalog)
+        found += _outputs(catalog)
+        here = _files(workspace)
+        found += _images(catalog, here)
+        found += _strays(catalog, here)
         found += _inputs(workspace, catalog)
         if settled:
             found += _leftovers(workspace, catalog)
@@ -39,21 +39,38 @@ def _sqlite(catalog: store.Reader) -> Iterator[str]:
         yield "the catalog has rows that point to nothing; `hotfolder rebuild` remakes it"
 
 
-def _outputs(workspace: Workspace, catalog: store.Reader) -> Iterator[str]:
-    """Each published file is there, whole, and is what was recorded."""
-    for row in catalog.rows("select outputs.*, jobs.state from outputs join jobs on jobs.id=job_id"):
-        path = workspace.absolute(row["path"])
+def _files(workspace: Workspace) -> dict[str, Path]:
+    """Return the files of outbox by the paths that the catalog has for them."""
+    found: dict[str, Path] = {}
+    for folder, folders, files in os.walk(workspace.outbox):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        paths = (Path(folder, name) for name in files if not name.startswith("."))
+        found |= {store.storable(workspace.relative(path)) or "": path for path in paths}
+    return found
+
+
+def _outputs(catalog: store.Reader) -> Iterator[str]:
+    """Each finished job has published what it made, and each of its pictures that nobody deleted has its row."""
+    rows = catalog.rows(
+        "select outputs.*, jobs.state, images.id image from outputs join jobs on jobs.id=outputs.job_id "
+        "left join images on images.path=outputs.path"
+    )
+    for row in rows:
         if row["state"] == "done" and not row["published"]:
             yield f"{row['path']} belongs to a finished job but is not published"
-        if not path.is_file():
-            if row["published"]:
-                yield f"{row['path']} is in the catalog but not there (job {row['job_id']})"
-        elif atomic.sha256_of(path) != row["sha256"] and row["published"]:
-            if row["role"] != "picture" or _pixels(path) != json.loads(row["facts"])["pixel_sha256"]:
-                yield f"{row['path']} differs from what was recorded (job {row['job_id']})"
-        if row["role"] == "picture" and row["published"]:
-            if len(catalog.rows("select 1 from images where path=?", row["path"])) != 1:
-                yield f"{row['path']} has no row in images"
+        if row["role"] in pictures.ROLES and row["published"] == 1 and row["image"] is None:
+            yield f"{row['path']} has no row in images"
+
+
+def _images(catalog: store.Reader, here: dict[str, Path]) -> Iterator[str]:
+    """Each picture is there, whole, and is what its row says."""
+    for row in catalog.rows("select path, job_id, sha256, pixel_sha256 from images"):
+        job = f" (job {row['job_id']})" if row["job_id"] else ""
+        path = here.get(row["path"])
+        if path is None:
+            yield f"{row['path']} is in the catalog but not there{job}"
+        elif atomic.sha256_of(path) != row["sha256"] and _pixels(path) != row["pixel_sha256"]:
+            yield f"{row['path']} differs from what was recorded{job}"
 
 
 def _pixels(path: Path) -> str:
@@ -63,21 +80,19 @@ def _pixels(path: Path) -> str:
         return ""
 
 
-def _strays(workspace: Workspace, catalog: store.Reader) -> Iterator[str]:
-    """Each file in outbox has its row."""
-    known = {row["path"] for row in catalog.rows("select path from outputs union select path from images")}
-    known |= {f"{path}.xmp" for path in known}  # photo managers write a picture's
-    stems = {path.rpartition(".")[0] for path in known}
-    for folder, folders, files in os.walk(workspace.outbox):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        jobs = {name.removesuffix(".job.yaml") for name in files if name.endswith(".job.yaml")}
-        for name in files:
-            relative = workspace.relative(Path(folder, name))
-            # a catalog that `rebuild` made knows the pictures alone, not what lies beside them or was made without one
-            beside = [ending for ending in BESIDE if name.endswith(ending)]
-            is_beside = any(relative.removesuffix(end) in stems or name.removesuffix(end) in jobs for end in beside)
-            if relative not in known and not is_beside and not name.startswith("."):
-                yield f"{store.storable(relative)} lies in outbox and is not in the catalog"
+def _strays(catalog: store.Reader, here: dict[str, Path]) -> Iterator[str]:
+    """Each picture of ours in outbox has its row; what else lies there is its user's."""
+    # what is on its way has a row of `outputs` alone
+    known = {row["path"] for row in catalog.rows("select path from images union select path from outputs")}
+    for path, file in here.items():
+        if path in known or file.suffix.lower() not in images.SUFFIXES:
+            continue
+        try:
+            number = read.read(file).image_id
+        except (HotfolderError, OSError):
+            continue
+        if number and not catalog.rows("select 1 from images where id=?", number):
+            yield f"{path} lies in outbox and is not in the catalog"
 
 
 def _inputs(workspace: Workspace, catalog: store.Reader) -> Iterator[str]:
