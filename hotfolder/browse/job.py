@@ -60,7 +60,7 @@ async def page(datasette: Any, request: Any) -> Response:
         files=files,
         reason=reason,
         texts=texts,
-        recipe=language.dump(spec) if spec else "",
+        recipe=language.dump(spec) if spec and language.written(spec).keys() != {"kind"} else "",
         timings=_timings(seen.job),
         detections_at=datasette.urls.table(site.database, "detections") + f"?job_id={seen.job['id']}",
     )
@@ -119,7 +119,8 @@ async def _look(datasette: Any, site: Site, number: str) -> Seen | None:
 
 
 def _told(seen: Seen, now: Status) -> dict[str, Any]:
-    """Return what can change while somebody looks. `step`, `share` (0 to 1) and `eta` are how far it is."""
+    """Return what can change while somebody looks. `step`, `share` (0 to 1) and `eta` are how far it is; `made` are the
+    pictures of a running job that are finished and not in outbox yet."""
     job = seen.job
     runs = bool(now.job and now.job["id"] == job["id"])
     waiting = next((row["wait_reason"] for row in now.waiting if row["id"] == job["id"]), job["wait_reason"])
@@ -137,6 +138,7 @@ def _told(seen: Seen, now: Status) -> dict[str, Any]:
         "run_s": job["run_s"],
         "load_s": job["load_s"],
         "pictures": [{"id": one["id"], "path": one["path"]} for one in seen.pictures],
+        "made": now.made if runs else [],
         "steps": [step["state"] for step in seen.steps],
         "again": seen.again,
         "step": statuswords.step(now) if runs else "",

@@ -103,7 +103,7 @@ def test_a_running_job_is_followed(workplace: Any) -> None:
     assert told(workplace, 10)["says"] == "It was interrupted, and goes on when `hotfolder run` is started again."
     first, later = ({"picture": 1, "pictures": 4, "step": step, "of": 10} for step in (1, 6))
     job = {"id": 10, "kind": "generate", "name": "job10.txt", "started_at": "2020-01-01T00:00:00.000Z"}
-    works(workplace, job=job, progress=later, first_step=first, stepping_s=5.0)
+    works(workplace, job=job, progress=later | {"made": ["half1"]}, first_step=first, stepping_s=5.0)
     with hold(Workspace(workplace.root, Settings())):
         now = told(workplace, 10)
         shown = page(workplace, 10)
@@ -112,6 +112,7 @@ def test_a_running_job_is_followed(workplace: Any) -> None:
     )  # fmt: skip
     assert now["eta"] == "about 34 s to go"
     assert "picture 1 of 4, step 6 of 10 about 34 s to go" in shown
+    assert (now["made"], "Made so far" in shown) == (["half1"], True)
     workplace.connection.execute("update jobs set state = 'done' where id = 10")
     workplace.connection.commit()
     assert not told(workplace, 10)["ended"], "its files are not filed away yet"
@@ -182,3 +183,5 @@ def test_the_whole_job_can_be_copied(workplace: Any) -> None:
     assert "<img src=x" not in html
     assert "<script>x" not in html
     assert "The whole job" not in page(workplace, 1), "a spec that is no job is not offered"
+    workplace.add_job(61, spec=json.dumps({"kind": "upscale"}), state="failed", error="unknown key")
+    assert "The whole job" not in page(workplace, 61), "nor one that could not be read beyond its kind"

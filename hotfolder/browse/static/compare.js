@@ -16,6 +16,7 @@ function paint() {
   x = Math.min(far, Math.max(-far, x));
   y = Math.min(far, Math.max(-far, y));
   for (const [name, value] of Object.entries({ scale, x, y })) grid.style.setProperty(`--${name}`, value);
+  grid.classList.toggle("zoomed", scale > 1);
   grid.classList.toggle("near", scale >= 6);
   shown.textContent = scale === 1 ? "fits" : `× ${scale.toFixed(1)}`;
 }
