@@ -18,9 +18,10 @@ DEADLINE_MS = 20_000
 
 
 @contextmanager
-def watched(chromium: Browser, address: str, **options: Any) -> Iterator[Page]:
+def watched(chromium: Browser, address: str, expected: str | None = None, **options: Any) -> Iterator[Page]:
     """Give an empty page in a context of its own; AssertionError at the end if anything complained, or asked any other
-    machine for anything. `page.goto("/path")` is relative to `address`."""
+    machine for anything. `page.goto("/path")` is relative to `address`. One complaint may be `expected`: a part of it,
+    then it must come."""
     with chromium.new_context(base_url=address, **options) as context:
         context.set_default_timeout(DEADLINE_MS)
         page = context.new_page()
@@ -31,6 +32,8 @@ def watched(chromium: Browser, address: str, **options: Any) -> Iterator[Page]:
         page.on("request", lambda one: complaints.extend(_elsewhere(one.url)))
         page.on("dialog", lambda dialog: (complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         yield page
+        if expected:
+            complaints.remove(next(one for one in complaints if expected in one))
         assert not complaints, "\n".join(complaints)
 
 

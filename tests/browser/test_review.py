@@ -1,0 +1,116 @@
+"""Buttons and keys of the review: the file is moved or starred, and the catalog follows."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from hotfolder.metadata import read
+from tests.browser.conftest import Site
+from tests.browser.watching import watched
+from tests.service.living import poll
+
+SAID = ".said"
+
+
+def row(site: Site, picture: dict[str, Any]) -> dict[str, Any]:
+    return site.place.rows("select * from images where id = ?", picture["id"])[0]
+
+
+def file_of(site: Site, picture: dict[str, Any]) -> Path:
+    return site.place.workspace.absolute(row(site, picture)["path"])
+
+
+def follows(site: Site, picture: dict[str, Any], **wanted: object) -> dict[str, Any]:
+    """Return the row of the picture once the catalog says what is wanted."""
+
+    def look() -> dict[str, Any] | None:
+        rows = site.place.rows("select * from images where id = ?", picture["id"])
+        return next((one for one in rows if wanted.items() <= one.items()), None)
+
+    return poll(look, f"row with {wanted}", 20)
+
+
+def test_keys_rate_keep_and_reject_the_picture_shown(review: Page, site: Site) -> None:
+    picture = site.place.images("many_02")[0]
+    review.goto(f"/-/hotfolder/picture/{picture['id']}")
+    review.keyboard.press("4")
+    expect(review.locator(SAID)).to_contain_text("4 stars")
+    expect(review.locator("button[data-deed=rate][aria-pressed=true]")).to_have_count(4)
+    assert read.read(file_of(site, picture)).rating == 4
+    follows(site, picture, rating=4)
+    review.keyboard.press("k")
+    expect(review.get_by_role("button", name="Keep")).to_have_attribute("aria-pressed", "true")
+    kept = follows(site, picture, review="keep", rating=4)
+    assert re.fullmatch(r"outbox/painting/[\d-]+/keep/many_02_01\.png", kept["path"])
+    assert site.place.workspace.absolute(kept["path"]).is_file()
+    review.keyboard.press("x")
+    expect(review.get_by_role("button", name="Reject")).to_have_attribute("aria-pressed", "true")
+    assert "/reject/" in follows(site, picture, review="reject")["path"]
+    review.keyboard.press("u")
+    expect(review.get_by_role("button", name="Reject")).to_have_attribute("aria-pressed", "false")
+    assert follows(site, picture, review=None)["path"] == picture["path"]
+    review.reload()
+    expect(review.locator("button[data-deed=rate][aria-pressed=true]")).to_have_count(4)
+
+
+def test_buttons_do_the_same(review: Page, site: Site) -> None:
+    picture = site.place.images("many_02")[1]
+    review.goto(f"/-/hotfolder/picture/{picture['id']}")
+    review.get_by_role("button", name="5 stars").click()
+    follows(site, picture, rating=5)
+    assert read.read(file_of(site, picture)).rating == 5
+    review.get_by_role("button", name="Keep").click()
+    follows(site, picture, review="keep")
+
+
+def test_in_the_gallery_keys_act_on_the_picture_that_has_the_focus(review: Page, site: Site) -> None:
+    pictures = site.place.images("many_03")
+    job = pictures[0]["job_id"]
+    review.goto(f"/-/hotfolder/gallery?job={job}&kind=painting")
+    first, second = review.locator("#grid [data-picture]").nth(0), review.locator("#grid [data-picture]").nth(1)
+    ids = [one.get_attribute("data-picture") for one in (first, second)]
+    for key in ("ArrowRight", "3", "ArrowRight", "x"):
+        review.keyboard.press(key)
+    expect(first.locator(".stars")).to_have_text("★★★")
+    expect(second.locator(".mark")).to_have_text("rejected")
+    chosen = [next(one for one in pictures if one["id"] == wanted) for wanted in ids]
+    follows(site, chosen[0], rating=3, review=None)
+    follows(site, chosen[1], rating=None, review="reject")
+
+
+def test_upscale_is_asked_for_by_a_button_and_made(review: Page, site: Site) -> None:
+    (picture,) = site.place.images("long")
+    review.goto(f"/-/hotfolder/picture/{picture['id']}")
+    (site.place.workspace.inbox / "upscale" / "folder.yaml").write_text("model: lanczos\n")
+    review.get_by_role("button", name="Upscale").click()
+    expect(review.locator(SAID)).to_contain_text("inbox/upscale/")
+    poll(lambda: site.place.rows("select 1 from images where parent_path = ?", picture["path"]), "larger picture", 20)
+    review.reload()
+    expect(review.get_by_role("heading", name="Made from it")).to_be_visible()
+
+
+def test_without_review_there_is_no_button_and_no_key_that_writes(page: Page, site: Site) -> None:
+    picture = site.place.images("many_02")[2]
+    page.goto(f"/-/hotfolder/picture/{picture['id']}")
+    expect(page.locator("[data-deed]")).to_have_count(0)
+    for key in ("5", "k", "x"):
+        page.keyboard.press(key)
+    assert row(site, picture) == picture
+    assert page.request.post("/-/hotfolder/review/keep", form={"id": picture["id"]}).status in (403, 405)
+
+
+@pytest.mark.parametrize("key", ["k", "2"])
+def test_a_deed_that_cannot_be_done_says_why(chromium: Browser, site: Site, key: str) -> None:
+    """The file is taken away behind the page's back."""
+    picture = site.place.images("many_02")[3]
+    with watched(chromium, site.reviewing, expected="404") as review:
+        review.goto(f"/-/hotfolder/picture/{picture['id']}")
+        file, aside = file_of(site, picture), site.place.root / "aside.png"
+        file.rename(aside)
+        review.keyboard.press(key)
+        expect(review.locator(f"{SAID}.failed")).to_contain_text("not in the outbox")
+        aside.rename(file)
+    follows(site, picture, path=picture["path"])
