@@ -66,7 +66,7 @@ def test_every_picture_is_staged_whole_in_order_and_with_its_job(stub: Any, run:
     outcome = run()
     pictures = [one for one in outcome["staged"] if one["role"] == "picture"]
     assert [one["stem_index"] for one in pictures] == list(range(PICTURES))
-    assert len(outcome["staged"]) == 2 * PICTURES
+    assert [one["role"] for one in outcome["staged"]] == ["picture", "job"] * PICTURES + ["sheet"]
     for number, one in enumerate(pictures):
         path = tmp_path / "drop" / "1" / one["file"]
         assert path.stat().st_size == one["bytes"]
@@ -92,7 +92,7 @@ def test_saving_goes_on_while_the_next_picture_is_made(stub: Any, run: Any, monk
 
     monkeypatch.setattr(worker, "stage", stage)
     stub.making = staticmethod(making)
-    assert len(run()["staged"]) == 2 * PICTURES
+    assert len(run()["staged"]) == 2 * PICTURES + 1, "each with its job, and their sheet"
 
 
 def test_pictures_do_not_heap_up_when_saving_is_slower_than_making(
