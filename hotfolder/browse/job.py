@@ -141,7 +141,7 @@ def _told(seen: Seen, now: Status) -> dict[str, Any]:
         "made": now.made if runs else [],
         "steps": [step["state"] for step in seen.steps],
         "again": seen.again,
-        "step": statuswords.step(now) if runs else "",
+        "step": statuswords.doing(now) if runs else "",
         "share": statuswords.share(now) if runs else None,
         "eta": f"{statuswords.about(now.eta_s)} to go" if runs and now.eta_s is not None else "",
     }
@@ -165,8 +165,6 @@ def _says(seen: Seen, now: Status) -> str:
         return f"It is done, with {statuswords.several(made, 'picture')}." if made else "It is done."
     if state in ("running", "publishing") and not now.running:
         return "It was interrupted, and goes on when `hotfolder run` is started again."
-    if state == "running" and seen.job["model"] and not statuswords.step(now):
-        return "It runs; no step is done yet. Models are loaded first, where they are not in memory."
     return {
         "waiting": f"It waits.{halted}",
         "running": "It runs.",

@@ -102,7 +102,7 @@ def _read(workspace: Workspace, seen: Seen) -> tuple[Recipe, bool, Beside | None
     image = seen.image
     recipe = recipes.of_picture(workspace, image, seen.job)
     found = sources.before(workspace, image["parent_path"])
-    is_there = sources.locate(workspace, image["path"]) is not None
+    is_there = sources.picture(workspace, image) is not None
     if found is None:
         return recipe, is_there, None
     box = _box(image, recipe.values, (found.width, found.height))

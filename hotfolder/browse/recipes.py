@@ -30,7 +30,7 @@ def of_picture(workspace: Workspace, image: dict[str, Any], job: dict[str, Any] 
     """Return the recipe of one picture: from the file beside it, else from the picture itself, else from its job."""
     spec = of_job(job) if job else None
     beside = _beside(workspace, image["path"])
-    record = None if beside and spec else _record(sources.locate(workspace, image["path"]))
+    record = None if beside and spec else _record(sources.picture(workspace, image))
     values = language.written(spec) if spec else record or {}
     if beside:
         return Recipe(beside, "the .job.yaml beside the picture", values)

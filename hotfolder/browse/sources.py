@@ -6,6 +6,7 @@ a WebP. Both lead from an id to a row and from that row's path to a file, as `fi
 
 import asyncio
 import io
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,7 @@ class Before:
 
 async def source(datasette: Any, request: Any, send: Any) -> Response | None:
     """Answer with the picture that another was made from; with a preview where browsers do not show it."""
-    file = await _file(datasette, request, "parent_path")
+    file = await _file(datasette, request, lambda workspace, image: locate(workspace, image["parent_path"]))
     try:
         format = (await asyncio.to_thread(images.sniff, file, MAX_PIXELS)).format if file else ""
     except (RejectedInput, OSError):
@@ -52,7 +53,12 @@ async def source(datasette: Any, request: Any, send: Any) -> Response | None:
 
 async def large(datasette: Any, request: Any) -> Response:
     """Answer with a picture as a WebP of at most 2048 pixels."""
-    return await _preview(await _file(datasette, request, "path"))
+    return await _preview(await _file(datasette, request, picture))
+
+
+def picture(workspace: Workspace, image: dict[str, Any]) -> Path | None:
+    """Return where the picture of a row lies, also when it was moved a moment ago."""
+    return locate(workspace, image["path"]) or files.find(workspace.outbox, image["path"], image["id"])
 
 
 def is_shown(format: str) -> bool:
@@ -60,10 +66,13 @@ def is_shown(format: str) -> bool:
     return format.upper() in _SHOWN
 
 
-def locate(workspace: Workspace, path: str) -> Path | None:
-    """Return the file that a catalog path names; None where it is missing or, links followed, not in the folder of
-    the workspace that the path begins with: outbox, inbox, done or failed."""
-    head, _, rest = path.partition("/")
+def locate(workspace: Workspace, path: str | None) -> Path | None:
+    """Return the file that a catalog path names.
+
+    None where there is no path, or the file is missing or, links followed, not in the folder of the workspace that the
+    path begins with: outbox, inbox, done or failed.
+    """
+    head, _, rest = (path or "").partition("/")
     folders = {
         "outbox": workspace.outbox, "inbox": workspace.inbox, "done": workspace.done, "failed": workspace.failed
     }  # fmt: skip
@@ -72,7 +81,7 @@ def locate(workspace: Workspace, path: str) -> Path | None:
 
 def before(workspace: Workspace, path: str | None) -> Before | None:
     """Return the picture that a `parent_path` names, None where there is none that can be shown."""
-    file = locate(workspace, path) if path else None
+    file = locate(workspace, path)
     if file is None:
         return None
     try:
@@ -82,14 +91,13 @@ def before(workspace: Workspace, path: str | None) -> Before | None:
     return Before(file, found.width, found.height)
 
 
-async def _file(datasette: Any, request: Any, column: str) -> Path | None:
+async def _file(datasette: Any, request: Any, find: Callable[[Workspace, dict[str, Any]], Path | None]) -> Path | None:
+    """Return what `find` says of the row that an address leads to."""
     image_id = request.url_vars["id"]
     if not files.is_id(image_id):
         return None
-    rows = await pages.reader(datasette)(f"select {column} path from images where id = :id", {"id": image_id})
-    if not rows or not rows[0]["path"]:
-        return None
-    return await asyncio.to_thread(locate, pages.of(datasette).workspace, rows[0]["path"])
+    rows = await pages.reader(datasette)("select id, path, parent_path from images where id = :id", {"id": image_id})
+    return await asyncio.to_thread(find, pages.of(datasette).workspace, rows[0]) if rows else None
 
 
 async def _preview(file: Path | None) -> Response:

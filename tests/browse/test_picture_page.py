@@ -13,6 +13,8 @@ import pytest
 from PIL import Image
 
 from hotfolder.browse import sites
+from hotfolder.metadata import write
+from hotfolder.metadata.facts import Facts
 from hotfolder.settings import Settings
 from hotfolder.workspace import Workspace
 
@@ -193,6 +195,19 @@ def test_a_missing_file_is_said_in_a_sentence(workplace: Any) -> None:
     assert "Prompt a knight in obsidian armor" in shown
     assert "The file in full" not in shown
     assert 'id="before"' not in html(workplace, "picture/cutout1"), "its source is gone"
+
+
+def test_a_picture_that_was_moved_a_moment_ago_is_there(workplace: Any) -> None:
+    """Its row follows within seconds; the id in the file says that it is the one."""
+    kept = workplace.root / DAY / "keep/knight.png"
+    kept.parent.mkdir()
+    (workplace.root / DAY / "knight.png").unlink()
+    image = Image.new("RGB", (600, 400))
+    facts = Facts("knight1", "generate", {"kind": "generate", "prompt": "x"}, "trainedAlgorithmicMedia",
+                  "2026-11-20T01:00:00Z", 600, 400)  # fmt: skip
+    write.save(image, kept, "png", 92, facts)
+    assert "not where the catalog saw it" not in page(workplace, "picture/knight1")
+    assert workplace.get("/-/hotfolder/large/knight1").status_code == 200
 
 
 @pytest.mark.parametrize("image_id", ["none", "", "%2e%2e%2fcatalog.db", "a/b", "é", "x" * 200, "1'--", "%00"])
