@@ -74,7 +74,6 @@ async def page(datasette: Any, request: Any) -> Response:
         shown="file" if sources.is_shown(image["format"]) else "large",
         parameters=parameters.of(image, recipe.values),
         costs=costs(image, seen.job, seen.kin.count, site),
-        words=words,
         note=recipe.values.get("note"),
     )
 
@@ -156,7 +155,7 @@ def costs(image: dict[str, Any], job: dict[str, Any] | None, pictures: int, site
 
 def _outlined(found: dict[str, Any], image: dict[str, Any]) -> dict[str, Any]:
     """Return a detection with its box in percent of the picture, kept inside it."""
-    width, height = image["width"], image["height"]
+    width, height = max(1, image["width"]), max(1, image["height"])
     left, right = (min(max(found[key] / width, 0), 1) * 100 for key in ("x0", "x1"))
     top, bottom = (min(max(found[key] / height, 0), 1) * 100 for key in ("y0", "y1"))
     sides = {"left": left, "top": top, "width": max(0, right - left), "height": max(0, bottom - top)}

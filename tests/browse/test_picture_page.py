@@ -60,7 +60,9 @@ def test_a_row_that_knows_next_to_nothing_has_a_page(workplace: Any) -> None:
 
 @pytest.mark.parametrize("loras", ["no json", "[1]", "{}", '{"name": 1}', "[{}]", "null", "[[]]"])
 def test_odd_columns_are_shown_as_they_are(workplace: Any, loras: str) -> None:
-    workplace.add_image("odd1", f"{DAY}/odd.png", loras=loras, created_at="yesterday", seed="<b>", kind="what")
+    workplace.add_image("odd1", f"{DAY}/odd.png", loras=loras, created_at="yesterday", seed="<b>", kind="what", width=0)
+    workplace.connection.execute("insert into detections values (1, 1, ?, 'x', 0.5, 0, 0, 1, 1)", (f"{DAY}/odd.png",))
+    workplace.connection.commit()
     assert "Made yesterday" in page(workplace, "picture/odd1")
 
 
