@@ -12,25 +12,15 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, TypeVar
 
 from datasette.utils.asgi import Response, asgi_send_file
-from PIL import Image
 
 from hotfolder import names
 from hotfolder.browse import sites
-from hotfolder.images import thumbs
 from hotfolder.errors import RejectedInput
+from hotfolder.images import header, thumbs
 from hotfolder.metadata import read
 
 _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,127}")
-_TYPES = {
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".webp": "image/webp",
-    ".avif": "image/avif",
-    ".bmp": "image/bmp",
-    ".tif": "image/tiff",
-    ".tiff": "image/tiff",
-}
+_TYPES = {ending: header.MIME[format] for ending, format in header.PROMISED.items()}
 SHELVES = ("keep", "reject")
 """The folders that a picture is moved into when it is reviewed, beside those it was published with."""
 _NUMBERS = range(1, 10)
@@ -66,12 +56,7 @@ async def thumb(datasette: Any, request: Any) -> Response:
     kept = thumbs.place(site.workspace.thumbs, image_id)
     try:
         data = await asyncio.get_running_loop().run_in_executor(_DECODERS, thumbs.thumbnail, picture, kept)
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        Image.DecompressionBombError,
-    ):  # what Pillow raises for files that are not whole pictures
+    except (RejectedInput, OSError):
         return _not_found()
     return Response(data, content_type="image/webp", headers={"cache-control": "private, max-age=60"})
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
+from hotfolder.images import header
 from hotfolder.images.lengths import within
 
 EDGE_PX = 512
@@ -19,7 +20,6 @@ EDGE_PX = 512
 QUALITY = 75
 """20 kB for a photograph at this size: 2 GB for 100,000 pictures, a fiftieth of what they take themselves."""
 MAX_PIXELS = 250_000_000
-_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "AVIF")
 
 
 def place(folder: Path, image_id: str) -> Path:
@@ -40,15 +40,13 @@ def thumbnail(picture: Path, kept: Path) -> bytes:
     """Return the WebP thumbnail of a picture file, from `kept`; made again when the picture is newer.
 
     Raises:
-        OSError: the picture cannot be read (Pillow's own errors are among them).
-        ValueError: it has more than MAX_PIXELS pixels.
+        RejectedInput: it is no whole picture, or has more than MAX_PIXELS pixels.
+        OSError: it cannot be read at all.
     """
     with contextlib.suppress(FileNotFoundError):
         if kept.stat().st_mtime >= picture.stat().st_mtime:
             return kept.read_bytes()
-    with Image.open(picture, formats=_FORMATS) as image:
-        if image.width * image.height > MAX_PIXELS:
-            raise ValueError(f"{picture.name} has {image.width} x {image.height} pixels")
+    with header.opened(picture, MAX_PIXELS) as image, header.rejecting(picture.name):
         image.draft("RGB", (EDGE_PX, EDGE_PX))  # JPEG alone: decoded small at once
         data = _encoded(ImageOps.exif_transpose(_small(image)))
     # A catalog on a disk that cannot be written is still worth looking at: then nothing is kept.

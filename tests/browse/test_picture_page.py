@@ -9,6 +9,7 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
+import pillow_heif
 import pytest
 from PIL import Image
 
@@ -258,8 +259,6 @@ def test_what_browsers_do_not_show_comes_as_a_preview(workplace: Any, suffix: st
     if suffix == ".tif":
         paint(place, (3000, 30))
     else:
-        import pillow_heif
-
         pillow_heif.register_heif_opener()
         paint(place.with_suffix(".heic"), (3000, 64))
         place.with_suffix(".heic").rename(place)
@@ -277,6 +276,21 @@ def test_a_tiff_in_outbox_is_shown_large_as_a_preview(workplace: Any) -> None:
     assert 'src="/-/hotfolder/large/scan1"' in html(workplace, "picture/scan1")
     assert workplace.get("/-/hotfolder/large/scan1").headers["content-type"] == "image/webp"
     assert 'src="/-/hotfolder/file/knight1"' in html(workplace, "picture/knight1")
+
+
+def test_a_photograph_of_a_telephone_is_shown_everywhere(workplace: Any) -> None:
+    """A caption of one is a copy of its own file: HEIC, under whichever of its endings."""
+    pillow_heif.register_heif_opener()
+    for ending in (".heic", ".HIF"):
+        name = f"photo{ending}"
+        paint(workplace.root / f"{DAY}/photo.heic", (640, 320))
+        (workplace.root / f"{DAY}/photo.heic").rename(workplace.root / DAY / name)
+        image_id = f"photo{ending[1:]}"
+        workplace.add_image(image_id, f"{DAY}/{name}", format="heif", width=640, height=320)
+        assert f'src="/-/hotfolder/large/{image_id}"' in html(workplace, f"picture/{image_id}")
+        for what, kind in (("large", "image/webp"), ("thumb", "image/webp"), ("file", "image/heif")):
+            answer = workplace.get(f"/-/hotfolder/{what}/{image_id}")
+            assert (answer.status_code, answer.headers["content-type"]) == (200, kind), (ending, what)
 
 
 @pytest.mark.parametrize(
