@@ -1,5 +1,6 @@
 """What the buttons ask for really happens: a service runs, and each press makes what its label says."""
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from hotfolder import images
 from hotfolder.metadata.read import read
 from tests.browse.reviewing import Page
-from tests.service.living import Living, living
+from tests.service.living import Living, living, poll
 
 OUTBOX = "outbox: ../results\n"
 
@@ -65,6 +66,18 @@ def test_upscale_makes_it_larger(place: Living, page: Page, drawn: dict[str, Any
     (larger,) = made(place, drawn, "star-upscale")
     assert (larger["width"], larger["height"]) == (256, 256)
     assert larger["parent_path"] == drawn["path"]
+
+
+def test_stars_and_shelves_reach_the_catalog(place: Living, page: Page, drawn: dict[str, Any]) -> None:
+    before = hashlib.sha256(file(place, drawn).read_bytes()).hexdigest()
+    page.post("rate", id=drawn["id"], rating=4)
+    page.post("keep", id=drawn["id"])
+    sql = "select * from images where id=? and rating=4 and review='keep'"
+    row = poll(lambda: next(iter(place.rows(sql, drawn["id"])), None), "rating and review in the catalog", 30)
+    assert row["path"] == f"{Path(drawn['path']).parent.as_posix()}/keep/star.png"
+    assert row["sha256"] != before and row["pixel_sha256"] == drawn["pixel_sha256"]
+    assert page.post("undo", id=drawn["id"]).json()["review"] is None
+    poll(lambda: place.rows("select 1 from images where path=?", drawn["path"]), "old place in the catalog", 30)
 
 
 def file(place: Living, row: dict[str, Any]) -> Path:

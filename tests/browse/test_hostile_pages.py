@@ -72,9 +72,10 @@ def test_text_never_becomes_markup(opened: Any) -> None:
 def test_no_page_leads_or_loads_from_elsewhere(opened: Any) -> None:
     _, get = opened(PAYLOADS)
     for path in hostile.pages(PAYLOADS):
-        for target in leads(get(path).text):
+        page = get(path).text
+        for target in leads(page):
             assert not target.lower().startswith(("//", "http:", "https:", "javascript:", "data:", "vbscript:")), path
-        styles = [given.get("style") or "" for _, given in Elements(get(path).text).seen]
+        styles = [given.get("style") or "" for _, given in Elements(page).seen]
         assert not any("url(" in style or "expression" in style for style in styles), path
 
 
@@ -130,21 +131,18 @@ def test_the_status_page_shows_text(opened: Any) -> None:
         assert not any("evil" in target or "alert" in target for target in targets), targets
 
 
-@pytest.mark.parametrize("what", FILES)
 @pytest.mark.parametrize(
     "image_id",
     ["../../catalog.db", "..%2f..%2fcatalog.db", "%2e%2e/%2e%2e/hotfolder.yaml", "..%5c..%5cx", "%00", "bad0%00.png",
-     "//etc/passwd", "/etc/passwd", "....//....//x", "bad0/%2e%2e/bad0", "file:///etc/passwd", "bad0?x", ".", "CON",
+     "//etc/passwd", "/etc/passwd", "....//....//x", "bad0/%2e%2e/bad0", "file:///etc/passwd", ".", "CON",
      "bad0%0d%0aset-cookie:%20a=b", "%ff%fe", "a" * 3000],
 )  # fmt: skip
-def test_no_address_is_a_path(opened: Any, what: str, image_id: str) -> None:
+def test_no_address_is_a_path(opened: Any, image_id: str) -> None:
     _, get = opened([PLAIN])
-    answer = get(f"{what}/{image_id}")
-    if image_id == "bad0?x" and what != "preview":
-        assert answer.status_code == 200
-    else:
-        assert answer.status_code == 404
-    assert "root:" not in answer.text and "set-cookie" not in answer.headers
+    for what in FILES:
+        answer = get(f"{what}/{image_id}")
+        assert answer.status_code == 404, what
+        assert "root:" not in answer.text and "set-cookie" not in answer.headers
 
 
 @pytest.mark.parametrize(

@@ -208,7 +208,7 @@ def test_fifty_megabytes_are_no_matter(tmp_path: Path) -> None:
     data = (tmp_path / "big.png").read_bytes()
     began = time.monotonic()
     rating.rate(tmp_path / "big.png", 5)
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 60
     assert read(tmp_path / "big.png").rating == 5
     assert (tmp_path / "big.png").read_bytes().endswith(data[33:])
 
