@@ -7,25 +7,29 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
-THUMB_PX = 44
+THUMB_PX = [24, 44]
+"""The least width and height of what a thumb shall hit."""
 _AXE = Axe()
-_OPTIONS = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
+_ALL = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
+_FORM = ["color-contrast", "link-in-text-block", "target-size", "scrollable-region-focusable"]
+"""The rules that may find something else when colours or width change."""
 _OVER = """() => {
   const wide = document.documentElement.clientWidth;
   if (document.documentElement.scrollWidth <= wide) return [];
   return [`${document.documentElement.scrollWidth} px on ${wide}`].concat([...document.body.querySelectorAll("*")]
     .filter((one) => one.getBoundingClientRect().right > wide + 1).map((one) => one.outerHTML.slice(0, 120)));
 }"""
-_SMALL = """(least) => [...document.querySelectorAll("button, select, input, a.button, .bar nav a")]
+_SMALL = """([width, height]) => [...document.querySelectorAll("button, select, input, a.button, .bar nav a")]
   .filter((one) => one.checkVisibility() && !["checkbox", "radio", "range", "hidden"].includes(one.type))
   .map((one) => [one.outerHTML.slice(0, 120), one.getBoundingClientRect()])
-  .filter(([, box]) => box.height && (box.height < least - 0.5 || box.width < least - 0.5))
+  .filter(([, box]) => box.height && (box.height < height - 0.5 || box.width < width - 0.5))
   .map(([html, box]) => `${html}: ${box.width} x ${box.height}`)"""
 
 
-def violations(page: Page) -> list[str]:
+def violations(page: Page, only_form: bool = False) -> list[str]:
     """Return what axe-core finds serious or critical: the rule, and where."""
-    found: dict[str, Any] = _AXE.run(page, options=_OPTIONS).response
+    options = {**_ALL, "runOnly": {"type": "rule", "values": _FORM}} if only_form else _ALL
+    found: dict[str, Any] = _AXE.run(page, options=options).response
     return [
         f"{rule['id']}: {node['html'][:160]} {node['failureSummary'][:300]}"
         for rule in found["violations"]
@@ -44,15 +48,18 @@ def small_targets(page: Page) -> list[str]:
     return page.evaluate(_SMALL, THUMB_PX)
 
 
-def forms(page: Page, look: Callable[[Page], list[str]]) -> dict[str, list[str]]:
-    """Return what `look` finds on the page, by its form: light and dark, wide and on a phone; nothing where nothing."""
-    found = {}
+def faults(page: Page, small: bool = True) -> list[str]:
+    """Return what is wrong with the page in light and dark, wide and on a phone: what axe-core finds, and what reaches
+    over the edge; on a phone also targets that are too `small`."""
+    found = []
     for size in (WIDE, PHONE):
         page.set_viewport_size(size)
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
-            found[f"{scheme}, {size['width']} px"] = look(page)
-    return {form: what for form, what in found.items() if what}
+            first = size is WIDE and scheme == "light"
+            told = [*violations(page, only_form=not first), *overflow(page)]
+            found += [f"{scheme}, {size['width']} px: {one}" for one in told]
+    return found + (small_targets(page) if small else [])
 
 
 def watch_jumps(page: Page) -> Callable[[], float]:
