@@ -28,7 +28,8 @@ JOBS = 40
 
 
 @contextlib.contextmanager
-def _folder() -> Iterator[Path]:
+def scratch() -> Iterator[Path]:
+    """A place for a workspace that goes away again."""
     with tempfile.TemporaryDirectory(prefix="hotfolder-bench-", ignore_cleanup_errors=True) as name:
         yield Path(name) / "w"
 
@@ -45,7 +46,7 @@ def _seconds(run: Callable[[], object], repeats: int = REPEATS) -> float:
 
 def starting() -> list[Row]:
     """How long a command and the service take to start, and whether they load torch."""
-    with _folder() as folder:
+    with scratch() as folder:
         trial = Trial(folder, 1)
         trial.drop(1, ["plain"])
         trial.finish()
@@ -72,7 +73,7 @@ def starting() -> list[Row]:
 
 def taking_in() -> list[Row]:
     """How many files a second are taken in, every flush on."""
-    with _folder() as folder:
+    with scratch() as folder:
         workspace = places.init(folder)
         file = BytesIO()
         Image.new("RGB", (32, 32), "teal").save(file, "PNG")
@@ -98,7 +99,7 @@ def taking_in() -> list[Row]:
 def one_job() -> list[Row]:
     """What a job costs besides its own work, and how soon a dropped file starts when the worker is there."""
     settle_s = 0.2
-    with _folder() as folder:
+    with scratch() as folder:
         trial = Trial(folder, 1, settings=f"settle_s: {settle_s}")
         process = watching(trial)
         try:

@@ -2,6 +2,7 @@
 
     .venv/bin/python bench/run.py [--only PART ...] [--write]
 
+`--write` puts the table into docs/bench.md; the part `browse` has a section of its own there and may be written alone.
 Seconds depend on the machine and on what else runs on it: the load is printed with them.
 """
 
@@ -13,8 +14,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench import measures  # noqa: E402
-from tests.prove.report import Row, machine, table  # noqa: E402
+from bench import browse, measures  # noqa: E402
+from tests.prove.report import Row, machine, table, updated  # noqa: E402
 
 PARTS = {
     "start": measures.starting,
@@ -22,6 +23,7 @@ PARTS = {
     "job": measures.one_job,
     "planner": measures.planning,
     "png": measures.saving,
+    "browse": browse.browsing,
 }
 INTRO = """# How fast it is around the models
 
@@ -39,18 +41,25 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", choices=PARTS, help="default all")
     parser.add_argument("--write", action="store_true", help="write the table to docs/bench.md")
     options = parser.parse_args()
+    chosen = options.only or list(PARTS)
+    if options.write and chosen != ["browse"] and set(chosen) != set(PARTS):
+        parser.error("--write needs all parts, which share a table; `--only browse` has one of its own")
     began = time.monotonic()
     rows: list[Row] = []
-    for name in options.only or PARTS:
+    for name in chosen:
         rows += PARTS[name]()
     command = " ".join(["make bench" if not sys.argv[1:] else "bench/run.py", *sys.argv[1:]])
     facts = machine(command, None, time.monotonic() - began)
     print(table(rows), *facts, sep="\n")
     if options.write:
         path = ROOT / "docs" / "bench.md"
-        _, heading, large = path.read_text(encoding="utf-8").partition(LARGE)
-        mine = "\n".join([INTRO, *facts, "", table(rows)])
-        path.write_text(f"{mine}\n\n{heading}{large}".rstrip() + "\n", encoding="utf-8")
+        before = path.read_text(encoding="utf-8")
+        shared = [row for row in rows if row.part != browse.PART]
+        intro = (
+            "\n".join([INTRO, *facts, "", table(shared), ""]) if shared else before.partition("## ")[0].rstrip() + "\n"
+        )
+        pages = [row for row in rows if row.part == browse.PART]
+        path.write_text(updated(before, pages, facts, intro), encoding="utf-8")
     missed = [row for row in rows if not row.is_met]
     for row in missed:
         print(f"not as it should be: {row.part}, {row.what}: {row.value} instead of {row.goal}")

@@ -78,11 +78,12 @@ def machine(command: str, seed: int | None, took_s: float) -> list[str]:
     ]
 
 
-def updated(text: str, rows: list[Row], facts: list[str]) -> str:
-    """Return docs/proof.md with the sections of these rows' parts replaced or added; other parts stay as they were."""
+def updated(text: str, rows: list[Row], facts: list[str], intro: str = INTRO) -> str:
+    """Return a page, docs/proof.md for one, with the sections of these rows' parts replaced or added, and the `intro`
+    before them; other parts stay as they were."""
     old = re.split(r"^## ", text, flags=re.MULTILINE)[1:]
     sections = {section.partition("\n")[0]: section for section in old}
     for part in dict.fromkeys(row.part for row in rows):
         mine = [row for row in rows if row.part == part]
         sections[part] = "\n".join([part, "", *facts, "", table(mine), "", ""])
-    return INTRO + "\n" + "".join(f"## {section.rstrip()}\n\n" for section in sections.values()).rstrip() + "\n"
+    return intro + "\n" + "".join(f"## {section.rstrip()}\n\n" for section in sections.values()).rstrip() + "\n"
