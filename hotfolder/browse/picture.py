@@ -56,6 +56,9 @@ async def page(datasette: Any, request: Any) -> Response:
         return await pages.missing(datasette, request, "There is no picture of this id in the catalog.")
     recipe, is_there, beside = await asyncio.to_thread(_read, site.workspace, seen)
     image = seen.image
+    for parent in seen.kin.parents:
+        if beside and "id" not in parent and parent["path"] == image["parent_path"]:
+            parent |= {"source": image["id"], "width": beside.width, "height": beside.height}
     return await pages.render(
         datasette,
         request,

@@ -17,12 +17,11 @@ from datasette.utils.asgi import Response, asgi_send_file
 from hotfolder import images
 from hotfolder.browse import files, pages
 from hotfolder.errors import RejectedInput
-from hotfolder.images import header
+from hotfolder.images import header, thumbs
 from hotfolder.images.lengths import within
 from hotfolder.workspace import Workspace
 
 EDGE_PX = 2048
-MAX_PIXELS = 250_000_000
 _SHOWN = ("PNG", "JPEG", "WEBP", "AVIF", "BMP")
 """What browsers show themselves, by Pillow's names."""
 _HEADERS = {"cache-control": "private, max-age=60"}
@@ -42,7 +41,7 @@ async def source(datasette: Any, request: Any, send: Any) -> Response | None:
     """Answer with the picture that another was made from; with a preview where browsers do not show it."""
     file = await _file(datasette, request, lambda workspace, image: locate(workspace, image["parent_path"]))
     try:
-        format = (await asyncio.to_thread(images.sniff, file, MAX_PIXELS)).format if file else ""
+        format = (await asyncio.to_thread(images.sniff, file, thumbs.MAX_PIXELS)).format if file else ""
     except (RejectedInput, OSError):
         file = None
     if file is None or format not in _SHOWN:
@@ -85,7 +84,7 @@ def before(workspace: Workspace, path: str | None) -> Before | None:
     if file is None:
         return None
     try:
-        found = images.sniff(file, MAX_PIXELS)
+        found = images.sniff(file, thumbs.MAX_PIXELS)
     except (RejectedInput, OSError):
         return None
     return Before(file, found.width, found.height)
@@ -111,7 +110,7 @@ async def _preview(file: Path | None) -> Response:
 
 
 def _webp(file: Path) -> bytes:
-    picture = images.open_picture(file, MAX_PIXELS).image
+    picture = images.open_picture(file, thumbs.MAX_PIXELS).image
     target = io.BytesIO()
     picture.resize(within(picture.size, EDGE_PX), reducing_gap=2).save(target, "WEBP", quality=85, method=2)
     return target.getvalue()
