@@ -4,10 +4,10 @@ BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo test lint format bench prove retrace audit lock clean
+.PHONY: help setup dev demo test lint format bench prove retrace screenshots audit lock clean
 
 help:  ## say what each target does
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 13
 
 setup:  ## make .venv with everything hotfolder needs to run
 	@$(PYTHON) scripts/setup.py
@@ -42,6 +42,9 @@ prove: dev  ## the long proof that no crash loses or repeats a job (takes strace
 retrace: dev  ## the first 200 steps of every miniature's training, against its committed curve (half an hour on one core)
 	@folder=$$(mktemp -d) && for name in vae text flux lora kontext fill upscaler captioner cutout expander masker detector; do \
 		echo $$name; $(BIN)/python -m hotfolder.miniatures.train $$name --steps 200 --into $$folder/$$name || exit 1; done
+
+screenshots: dev  ## draw docs/screenshots anew, from a demo workspace (takes Chromium)
+	@$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
 audit: dev  ## known vulnerabilities in the locked dependencies
 	@$(BIN)/pip-audit --strict --requirement requirements.lock --no-deps --disable-pip

@@ -4,14 +4,13 @@ They live as long as this package's tests, not the session: until it ends, Playw
 which tests elsewhere would stumble.
 """
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.browser.watching import ARGUMENTS, watched
+from tests.browser.watching import ARGUMENTS, find, watched
 from tests.browser.workplace import fill, served, surroundings
 from tests.service.living import Living, living
 
@@ -27,8 +26,7 @@ class Site:
 
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = next(filter(None, map(shutil.which, names)), None)
+    found = find()
     if not found:
         pytest.skip("no Chromium here: `apt install chromium`")
     with sync_playwright() as playwright:

@@ -1,5 +1,6 @@
 """A page of a real Chromium that is watched: what its console, its network and its policy complain about."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,11 @@ ARGUMENTS = [
 ]  # fmt: skip
 """Chromium itself keeps silent too, and finds no other host if it should not."""
 DEADLINE_MS = 20_000
+
+
+def find() -> str | None:
+    """Return the Chromium of this machine."""
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 @contextmanager
