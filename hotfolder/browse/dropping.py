@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from hotfolder import atomic, images, machine, names, yamlfile
+from hotfolder.browse import files
 from hotfolder.capabilities import CAPABILITIES
 from hotfolder.errors import NotYet, RejectedInput
 from hotfolder.intake import again, language, unfolding
@@ -27,7 +28,7 @@ def drop(workspace: Workspace, picture: Path, button: str) -> str:
         OSError: the inbox cannot be written.
     """
     kind = KINDS[button]
-    values = {"kind": kind, "image": workspace.relative(picture)}
+    values = {"kind": kind, "image": files.named(workspace.outbox, picture)}
     text = language.as_yaml(values)
     folder = workspace.inbox / kind
     late = _outlook(workspace, picture, kind, text)

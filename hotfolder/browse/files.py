@@ -8,8 +8,8 @@ import asyncio
 import contextlib
 import re
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path, PurePath, PurePosixPath
-from typing import Any, TypeVar
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 from datasette.utils.asgi import Response, asgi_send_file
 
@@ -25,7 +25,6 @@ SHELVES = ("keep", "reject")
 """The folders that a picture is moved into when it is reviewed, beside those it was published with."""
 _NUMBERS = range(1, 10)
 """Names that are looked for: `x.png`, and `x-2.png` where that was taken."""
-AnyPath = TypeVar("AnyPath", bound=PurePath)
 _CHUNK_BYTES = 1 << 16
 # A page asks for a hundred thumbnails at once; a decoded 24-megapixel picture is 72 MB.
 _DECODERS = ThreadPoolExecutor(max_workers=4, thread_name_prefix="thumbs")
@@ -101,9 +100,15 @@ def find(outbox: Path, path: str, image_id: str) -> Path | None:
     return None
 
 
-def base(picture: AnyPath) -> AnyPath:
-    """Return the folder that a picture was published in, kept or rejected since or not."""
-    return picture.parent.parent if picture.parent.name in SHELVES else picture.parent
+def base(path: PurePosixPath) -> PurePosixPath:
+    """Return the folder that a catalog path was published in, kept or rejected since or not."""
+    shelf = next((folder for folder in path.parents if folder.name.casefold() in SHELVES), path)
+    return shelf.parent
+
+
+def named(outbox: Path, picture: Path) -> str:
+    """Return how the catalog writes the path of a picture in outbox, links followed."""
+    return f"outbox/{picture.relative_to(outbox.resolve()).as_posix()}"
 
 
 def _id(picture: Path) -> str | None:

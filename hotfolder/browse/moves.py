@@ -3,21 +3,17 @@
 import os
 import threading
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from hotfolder import atomic, images, names
-from hotfolder.browse.files import SHELVES, base
+from hotfolder.browse.files import base, named
+from hotfolder.catalog.pictures import review_of
 
 _BESIDE = (".job.yaml", ".txt", ".json", ".xmp", ".mask.png", ".overlay.png")
 _LOCK = threading.Lock()
 
 
-def shelf(picture: Path) -> str | None:
-    """Return what was decided on a picture: `keep`, `reject`, or None."""
-    return picture.parent.name if picture.parent.name in SHELVES else None
-
-
-def move(picture: Path, to: str | None) -> Path:
+def move(outbox: Path, picture: Path, to: str | None) -> Path:
     """Move a picture into `keep` or `reject`, or out of them for None; returns where it is then.
 
     What lies beside it goes along. Nothing is overwritten: where a name is taken, all get a number.
@@ -26,9 +22,10 @@ def move(picture: Path, to: str | None) -> Path:
         OSError: a file cannot be moved.
     """
     with _LOCK:
-        folder = base(picture) / to if to else base(picture)
-        if folder == picture.parent:
+        path = PurePosixPath(named(outbox, picture))
+        if review_of(str(path)) == to:
             return picture
+        folder = outbox.resolve() / base(path).relative_to("outbox") / (to or "")
         atomic.make_folders(folder)
         group = [picture, *_beside(picture)]
         targets = next(

@@ -15,6 +15,7 @@ from datasette.utils.asgi import Response
 from hotfolder import names
 from hotfolder.browse import dropping, files, moves, pages
 from hotfolder.browse.sites import Site
+from hotfolder.catalog import pictures
 from hotfolder.errors import JobError
 from hotfolder.metadata import rating
 
@@ -65,13 +66,15 @@ def _rate(site: Site, picture: Path, form: dict[str, str]) -> dict[str, Any]:
 
 def _move(to: str | None) -> Callable[[Site, Path, dict[str, str]], dict[str, Any]]:
     def move(site: Site, picture: Path, form: dict[str, str]) -> dict[str, Any]:
-        moved = moves.move(picture, to)
+        outbox = site.workspace.outbox
+        before = pictures.review_of(files.named(outbox, picture))
+        moved = moves.move(outbox, picture, to)
         name = names.display(moved.name)
         if moved == picture:
             says = f"{name} lies in {to}/ already." if to else f"{name} lies neither in keep/ nor in reject/."
         else:
-            says = f"{name} lies in {to}/ now." if to else f"{name} is out of {moves.shelf(picture)}/ again."
-        return {"says": says, "review": moves.shelf(moved)}
+            says = f"{name} lies in {to}/ now." if to else f"{name} is out of {before}/ again."
+        return {"says": says, "review": to}
 
     return move
 

@@ -71,7 +71,8 @@ def _png(data: memoryview, change: Change) -> list[Part]:
             if own is None:
                 raise ValueError("XMP that is not read")
         elif kind == b"eXIf":
-            kept.append(png.chunk(kind, change.exif(bytes(body))))
+            exif = change.exif(bytes(body))
+            kept.append(whole if exif == body else png.chunk(kind, exif))
         elif key is None or key not in change.texts:
             kept.append(whole)
     packet = change.packet(own.encode() if own else None, png.MAX_TEXT_BYTES)

@@ -130,6 +130,35 @@ def test_nothing_is_overwritten_and_what_belongs_together_stays_so(workplace: An
     assert (workplace.outbox / DAY / "drawn-2.job.yaml").read_text() == "of drawn.job.yaml"
 
 
+def test_a_folder_of_ones_own_within_keep_counts_as_kept(workplace: Any, page: Page) -> None:
+    best = workplace.outbox / DAY / "Keep" / "best"
+    best.mkdir(parents=True)
+    (workplace.outbox / DAY / "drawn.png").rename(best / "drawn.png")
+    workplace.connection.execute(f"update images set path = 'outbox/{DAY}/Keep/best/drawn.png' where id = 'drawn1'")
+    workplace.connection.commit()
+    assert page.post("keep", id="drawn1").json()["says"] == "drawn.png lies in keep/ already."
+    assert (best / "drawn.png").is_file()
+    assert page.post("reject", id="drawn1").json()["review"] == "reject"
+    assert (workplace.outbox / DAY / "reject" / "drawn.png").is_file()
+
+
+def test_folders_above_outbox_mean_nothing_and_links_to_it_are_followed(workplace: Any, tmp_path: Path) -> None:
+    real = tmp_path / "keep" / "pictures"
+    real.mkdir(parents=True)
+    write.save(made.picture(), real / "far.png", "png", 90, replace(made.FACTS, image_id="far1"))
+    (tmp_path / "linked").symlink_to(real)
+    workplace.add_image("far1", "outbox/far.png")
+    page = Page(workplace.root, Settings(outbox=str(tmp_path / "linked")))
+    places.init(workplace.root)
+    assert page.post("keep", id="far1").json()["review"] == "keep"
+    assert (real / "keep" / "far.png").is_file()
+    assert page.post("again", id="far1").status_code == 200
+    assert "image: outbox/keep/far.png" in (workplace.root / "inbox" / "rerun" / "far-again.yaml").read_text()
+    assert page.post("undo", id="far1").json()["review"] is None
+    assert (real / "far.png").is_file()
+    page.close()
+
+
 def test_what_is_another_pictures_stays(workplace: Any, page: Page) -> None:
     Image.new("RGB", (8, 8)).save(workplace.outbox / DAY / "drawn.jpg")
     page.post("keep", id="drawn1")
