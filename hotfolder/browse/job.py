@@ -98,7 +98,7 @@ async def _look(datasette: Any, site: Site, number: str) -> Seen | None:
             "select id from jobs where drop_id = ? order by name = ? desc, id limit 1",
             drop["superseded_by"], job["name"],
         )  # fmt: skip
-        paths = catalog.rows("select path from outputs where job_id = ? and published order by idx", job["id"])
+        paths = catalog.rows("select path from outputs where job_id = ? and published = 1 order by idx", job["id"])
         return Seen(
             job=job,
             drop=drop,

@@ -148,6 +148,7 @@ def test_what_a_job_made_is_shown(workplace: Any) -> None:
     assert f"{DAY}/idea.txt a <b>house</b>" in shown
     assert f"{DAY}/idea.yaml kind: generate" in shown
     assert "kind: expand" not in shown
+    assert f"What it wrote {DAY}/idea.txt {DAY}/idea.yaml {DAY}/x.job.yaml {DAY}/gone.txt" in shown
     assert f"{DAY}/gone.txt It is not where it was written." in shown
     assert "cat 50 %. All boxes, as a table" in shown
     assert 'href="/catalog/detections?job_id=1"' in html
