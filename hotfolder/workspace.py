@@ -247,8 +247,8 @@ def is_running(workspace: Workspace) -> bool:
         return False
     lock = FileLock(workspace.private / "lock")
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=0.01, poll_interval=0.005)  # another one that looks has it for less than that
     except Timeout:
-        return True
+        return (workspace.private / "pid").exists()
     lock.release()
     return False
