@@ -16,6 +16,7 @@ from hotfolder import staging, worker
 from hotfolder.capabilities import CAPABILITIES
 from hotfolder.capabilities.base import Capability, Context, Result
 from hotfolder.errors import NotYet, OutOfMemory, RejectedInput, Unsupported
+from hotfolder.images import thumbs
 from hotfolder.metadata import read
 from hotfolder.models.placement import Placement
 from hotfolder.models.pool import ModelPool
@@ -73,6 +74,17 @@ def test_every_picture_is_staged_whole_in_order_and_with_its_job(stub: Any, run:
         with Image.open(path) as image:
             assert image.getpixel((0, 0)) == (number, 0, 0)
         assert read.read(path).image_id == one["facts"]["id"]
+
+
+def test_each_picture_has_its_thumbnail_before_it_is_published(stub: Any, tmp_path: Path, told: io.StringIO) -> None:
+    out, kept = tmp_path / "drop" / "1" / "stage", tmp_path / "thumbs"
+    out.mkdir(parents=True)
+    order = Order(1, JobSpec(kind=KIND), (Planned(seed=1, seed_locked=False),), "", None, out, 10**6, thumbs=kept)
+    with ThreadPoolExecutor(2) as savers:
+        (staged, _) = worker.run(order, ModelPool(tmp_path), tmp_path, savers, told)["staged"]
+    thumb = thumbs.place(kept, staged["facts"]["id"])
+    assert [thumb] == list(kept.iterdir())
+    assert thumb.stat().st_mtime >= (out.parent / staged["file"]).stat().st_mtime, "or it would be made again"
 
 
 def test_saving_goes_on_while_the_next_picture_is_made(stub: Any, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
