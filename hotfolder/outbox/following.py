@@ -240,8 +240,8 @@ class Following:
         for deed in deeds:
             if deed.what not in ("here", "back") or pictures.review_of(deed.path) != "keep":
                 continue
-            row = self._catalog.row("select review, job_id from images where id=?", deed.id)
-            if row and row["review"] == "keep":
+            row = self._catalog.row("select review, job_id, kind from images where id=?", deed.id)
+            if row and (row["review"] == "keep" or row["kind"] == "sheet"):  # a sheet only shows what one may pick
                 continue
             if on_keep := matching.on_keep(self._catalog, row["job_id"] if row else None, deed):
                 kept.append((deed.id, deed.path, on_keep))
