@@ -1,7 +1,7 @@
 """What the buttons of the review do: each writes files into the workspace, none the catalog; the service follows.
 
 Only `hotfolder browse --review` answers here. `guard` lets through what one of our own pages sends. That it knows this
-server's token is asked here again: Datasette's own protection lets requests without cookies pass.
+server's token is asked here again: other plugins of this Python can turn Datasette's own protection off.
 """
 
 import asyncio

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from datasette import hookimpl
+from datasette.plugins import pm
 
 from hotfolder.browse import plugin, serve
 from hotfolder.browse.guard import answers_to, content_security_policy
@@ -188,6 +190,22 @@ def test_no_token_or_another_is_refused(workplace: Any, page: Page, form: str, c
         assert answer.status_code == 403
     answer = page.raw("review/keep", f"id=knight1&csrftoken={page.token}", {**ORIGIN, **FORM}, cookies)
     assert answer.status_code == 403
+    assert not kept(workplace)
+
+
+def test_another_plugin_that_turns_datasettes_protection_off_does_not_turn_ours_off(workplace: Any, page: Page) -> None:
+    class Careless:
+        @hookimpl
+        def skip_csrf(self, datasette: Any, scope: Any) -> bool:
+            return True
+
+    pm.register(careless := Careless())
+    try:
+        for form in ("id=knight1", "id=knight1&csrftoken=x"):
+            answer = page.raw("review/keep", form, {**ORIGIN, **FORM}, page.cookies)
+            assert answer.status_code == 403 and "load it again" in answer.text
+    finally:
+        pm.unregister(careless)
     assert not kept(workplace)
 
 
