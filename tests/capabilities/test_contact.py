@@ -14,7 +14,7 @@ from hotfolder.images import sheets
 from hotfolder.metadata import read
 from hotfolder.order import Order
 from hotfolder.spec import JobSpec, Planned
-from tests.service.living import Living
+from tests.service.living import Living, poll
 
 JOBS = {
     "trio": "prompt: 'a {red|green} fox on a hill'\nseed: 40\nvariants: 3\ntags: [one]\n",
@@ -127,6 +127,27 @@ def test_the_last_step_of_a_chain_has_one_and_the_next_never_works_on_it(painter
     (sheet,) = painter.sheets("chained")
     first = painter.rows("select path from images where path like '%chained.1-generate.png'")[0]["path"]
     assert sheet["parent_path"] == first, "it was made from what they were made from"
+
+
+def test_a_sheet_that_is_kept_is_no_picture_that_was_picked(painter: Living, made: object) -> None:
+    upscale = "on_keep: {kind: upscale, model: lanczos, factor: 2}\n"
+    painter.drop("generate/picked.yaml", f"prompt: x\nvariants: 2\n{upscale}")
+    assert painter.job("picked", deadline_s=200)["error"] is None
+    first, _, sheet = (
+        painter.workspace.absolute(row["path"]) for row in [*painter.images("picked"), *painter.sheets("picked")]
+    )
+    keep = first.parent / "keep"
+    keep.mkdir()
+    sheet.rename(keep / sheet.name)
+    kept = "select review from images where path like ?"
+    poll(lambda: painter.rows(kept, f"%/keep/{sheet.name}"), "the sheet in keep/")
+    first.rename(keep / first.name)
+    poll(
+        lambda: painter.rows("select 1 from jobs where kind='upscale' and state='done' and id>?", painter.since),
+        "upscale",
+    )
+    sources = painter.rows("select source_path from jobs where kind='upscale' and id>?", painter.since)
+    assert [Path(row["source_path"]).name for row in sources] == [first.name]
 
 
 def planned(*prompts: str, **same: Any) -> list[Planned]:
