@@ -68,6 +68,13 @@ def test_marks_are_on_whole_words(texts: list[str], marked: list[list[str]]) -> 
     assert ["".join(text for text, _ in pieces).split() for pieces in found] == [text.split() for text in texts]
 
 
+def test_a_word_far_inside_a_long_prompt_is_marked() -> None:
+    long = [f"word{number}" for number in range(8000)]
+    texts = [" ".join([*long[:5000], word, *long[5000:]]) for word in ("red", "blue")]
+    found = differences.marked(texts)
+    assert [[text for text, differs in pieces if differs] for pieces in found] == [["red"], ["blue"]]
+
+
 def test_endless_prompts_are_compared_in_a_moment() -> None:
     texts = [" ".join(f"word{number * step % 97}" for number in range(20_000)) for step in range(1, 9)]
     begun = time.monotonic()
