@@ -25,7 +25,7 @@ class Expand(Capability):
     aliases = ("expand_prompt", "magic_prompt")
     uses = frozenset({"prompt", "seed", "variants"})
     needs = frozenset({"prompt"})
-    ignores = frozenset({"format", "quality", "keep_exif", "image_sha256"})
+    ignores = frozenset({"format", "quality", "keep_exif", "image_sha256", "on_keep"})
     hands_on = "prompt"
     source_type = ""
 

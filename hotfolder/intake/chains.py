@@ -1,7 +1,8 @@
 """Chains as they are written: `pipeline: [...]` in YAML, `[kind|lora] text` in a text file; and their steps as parts.
 
 A key beside `pipeline` counts for every step that knows it and does not say otherwise. But `image` is the first
-step's; `prompt` and `mask` belong to the first step that takes them; `variants`, `format` and `quality` to the last.
+step's; `prompt` and `mask` belong to the first step that takes them; `variants`, `format`, `quality` and `on_keep` to
+the last.
 """
 
 import re
@@ -21,8 +22,8 @@ from hotfolder.yamlfile import Document
 
 MAX_STEPS = 20
 _STEP = re.compile(r"\[\s*([\w\s-]+?)\s*(?:\|([^\]]*))?\]\s*(.*)")
-_OF_THE_CHAIN = {"kind", "pipeline", "image_sha256", "name", "matrix", "on_keep"}
-_OF_THE_LAST = {"variants", "format", "quality"}
+_OF_THE_CHAIN = {"kind", "pipeline", "image_sha256", "name", "matrix"}
+_OF_THE_LAST = {"variants", "format", "quality", "on_keep"}
 _OF_ONE = ("prompt", "mask")
 
 

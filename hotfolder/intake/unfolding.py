@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hotfolder.capabilities import CAPABILITIES
 from hotfolder.errors import BadSpec, NotYet
-from hotfolder.intake import again, chains, matrix
+from hotfolder.intake import again, chains, keeping, matrix
 from hotfolder.intake.completing import Completer
 from hotfolder.intake.parts import Part
 from hotfolder.spec import JobSpec
@@ -36,6 +36,7 @@ def unfold(spec: JobSpec, layers: Sequence[Document], picture: Path | None, comp
         NotYet: something it needs is missing now and may come.
         JobError: it can never run; a BadSpec names the line and the key.
     """
+    keeping.refuse_what_is_no_job(spec, layers)
     if spec.matrix is not None:
         return matrix.parts(spec, layers)
     if spec.kind == "pipeline":
@@ -43,6 +44,8 @@ def unfold(spec: JobSpec, layers: Sequence[Document], picture: Path | None, comp
         if nested := [step for step in steps if step.spec.matrix is not None]:
             message = f"{nested[0].label}, cannot have a `matrix`"
             raise BadSpec([nested[0].layers[-1].problem(("matrix",), message)])
+        for step in steps:
+            keeping.refuse_what_is_no_job(step.spec, step.layers)
         return steps
     if spec.kind in again.RECIPES:
         if picture is None:

@@ -36,13 +36,12 @@ LATER_KEYS = {
     "control": {"generate"},
     "style": {"generate"},
     "face": {"generate"},
-    "on_keep": {"generate", "upscale"},
 }
 """Common key -> the kinds that will understand it; it counts where the capability does not list it in `uses`."""
 
 UNIVERSAL = frozenset(
     ("kind", "model", "profile", "image_sha256", "format", "quality")
-    + ("name", "keep_exif", "priority", "tags", "note", "matrix", "contact_sheet")
+    + ("name", "keep_exif", "priority", "tags", "note", "matrix", "contact_sheet", "on_keep")
 )
 """Common keys that mean something to every kind, but for those that a kind ignores."""
 

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from hotfolder.outbox.looking import Row
 
 
-def put_back_what_lies_in_inbox(workspace: Workspace, catalog: Reader, gone: "Sequence[Row]") -> None:
-    """Copy back pictures that lie in the inbox, where they may wait for long; the others are put back when they are
-    taken from there (`intake.claim`)."""
+def put_back_what_lies_in_inbox(workspace: Workspace, catalog: Reader, gone: "Sequence[Row]") -> set[str]:
+    """Copy back pictures that lie in the inbox, where they may wait for long, and return their ids; the others are put
+    back when they are taken from there (`intake.claim`)."""
+    back = set()
     waiting: dict[int, list[Path]] = defaultdict(list)
     for entry in scan(workspace.inbox):
         if is_picture(entry.name):
@@ -31,6 +32,8 @@ def put_back_what_lies_in_inbox(workspace: Workspace, catalog: Reader, gone: "Se
             try:
                 if wanted and atomic.sha256_of(path) == wanted["sha256"]:
                     returning.put_back(path, workspace.absolute(row.path))
+                    back.add(row.id)
                     break
             except OSError:  # taken from the inbox meanwhile
                 continue
+    return back

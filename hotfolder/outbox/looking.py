@@ -67,7 +67,8 @@ def look(workspace: Workspace, known: Mapping[str, str]) -> Look:
         found = Look(scan=scan(workspace.outbox))
         _compare(catalog, found, known)
         if found.gone:
-            dragging.put_back_what_lies_in_inbox(workspace, catalog, found.gone)
+            back = dragging.put_back_what_lies_in_inbox(workspace, catalog, found.gone)
+            found.gone = [row for row in found.gone if row.id not in back]
         # unmounted while it was scanned: what was not seen may well be there
         found.away = standing.away(workspace, catalog, least=0.5)
     return found

@@ -178,7 +178,6 @@ LATER = {
     "strength": "0.5",
     "upscaler": "lanczos",
     "matrix": "{steps: [1, 2]}",
-    "on_keep": "{kind: upscale}",
 }
 
 

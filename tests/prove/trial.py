@@ -33,10 +33,11 @@ STRIKES = "It was tried 2 times"
 
 
 def crash_points() -> list[str]:
-    """Every step that the code marks: a new step is tested by being marked."""
+    """Every step that the code marks: a new step is tested by being marked. Those of following outbox have tests of
+    their own (tests/outbox): they need somebody who moves pictures."""
     sources = (ROOT / "hotfolder").rglob("*.py")
     found = {name for path in sources for name in re.findall(r'crash_point\("([a-z_]+)"\)', path.read_text())}
-    return sorted(found)
+    return sorted(name for name in found if not name.startswith("follow_"))
 
 
 def digest(data: bytes) -> str:
