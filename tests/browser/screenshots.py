@@ -27,6 +27,11 @@ FORMS = {
     "phone": {"viewport": PHONE, "color_scheme": "light", "has_touch": True, "is_mobile": True},
 }
 LONG = "prompt: a large {red|blue|green} house on a yellow background\nvariants: 400\ncontact_sheet: false\n"
+SKIPPED = "".join(f"&_nocol={name}" for name in ("sha256", "pixel_sha256", "signature", "negative_prompt", "format"))
+SEEN = """[...document.images].every((one) => {
+  const { top, bottom } = one.getBoundingClientRect();
+  return one.complete || bottom < 0 || top > innerHeight;
+})"""
 QUALITY = 82
 
 
@@ -50,8 +55,9 @@ def main(workspace: Path | None) -> None:
                 place.drop("edit/waits.png", (place.root / "done/edit/circle.png").read_bytes())
                 place.drop("generate/broken.yaml", "promt: a blue star\n")
                 place.drop("generate/night.yaml", LONG)
-                place.drop("generate/later.txt", "a pink heart\na green tree\n")
                 poll(lambda: place.status().made, "picture of the long job")
+                place.drop("generate/later.txt", "a pink heart\na green tree\n")
+                place.job("later_002", "queued")
                 job = place.status().job or {}
                 shoot(chromium, address, "queue", "/-/hotfolder/queue", lambda page: None)
                 shoot(chromium, address, "job", f"/-/hotfolder/job/{job['id']}", lambda page: None)
@@ -62,7 +68,7 @@ def main(workspace: Path | None) -> None:
 
 def review(chromium: Browser, address: str, place: Living) -> None:
     """Give a few pictures stars and a place, so that there is something to see of it."""
-    deeds = {"star": ("5", "k"), "circle": ("4",), "tree": ("3",), "drawn": ("4", "k"), "evening_02": ("x",)}
+    deeds = {"star": ("5", "k"), "circle": ("4", "k"), "tree": ("3",), "drawn": ("4", "k"), "evening_002": ("x",)}
     for name, keys in deeds.items():
         found = place.rows("select id from images where path like ? limit 1", f"%/{name}%")
         with watched(chromium, address) as page:
@@ -71,7 +77,7 @@ def review(chromium: Browser, address: str, place: Living) -> None:
                 page.keyboard.press(key)
                 expect(page.locator(".said")).not_to_be_empty()
                 page.locator(".said").evaluate("(one) => one.replaceChildren()")
-    kept = "select 1 from images where review = 'keep' having count(*) = 2"
+    kept = "select review from images where review = 'keep' group by review having count(*) = 3"
     poll(lambda: place.rows(kept), "kept pictures in the catalog", 30)
 
 
@@ -81,14 +87,21 @@ def pages(place: Living) -> list[tuple[str, str, Callable[[Page], object]]]:
     def ids(where: str, limit: int) -> list[str]:
         return [row["id"] for row in place.rows(f"select id from images where {where} order by path limit {limit}")]
 
-    (edited,) = ids("kind = 'inpaint' and parent_path like 'done/%'", 1)
+    (edited,) = ids("kind = 'edit'", 1)
     pair = "&".join(f"id={one}" for one in ids("path like '%/table%' and kind = 'generate'", 4))
     return [
         ("gallery", "/-/hotfolder/gallery", lambda page: None),
         ("picture", f"/-/hotfolder/picture/{edited}", lambda page: page.wait_for_selector(".sliding")),
-        ("compare", f"/-/hotfolder/compare?{pair}", lambda page: None),
-        ("tables", "/catalog/images?_size=20&_nocol=sha256&_nocol=pixel_sha256&_nocol=signature", lambda page: None),
+        ("compare", f"/-/hotfolder/compare?{pair}", lambda page: scroll(page, 280)),
+        ("tables", f"/catalog/images?_size=20{SKIPPED}", lambda page: scroll(page, 370)),
     ]
+
+
+def scroll(page: Page, px: int) -> None:
+    """Scroll down, where the page is wide enough to have its heads beside its pictures."""
+    if page.viewport_size == WIDE:
+        page.mouse.wheel(0, px)
+        page.wait_for_function(f"scrollY == {px}")
 
 
 def shoot(chromium: Browser, address: str, name: str, path: str, prepare: Callable[[Page], object]) -> None:
@@ -97,7 +110,7 @@ def shoot(chromium: Browser, address: str, name: str, path: str, prepare: Callab
         with watched(chromium, address, **options) as page:  # type: ignore[arg-type]
             page.goto(path, wait_until="networkidle" if name not in ("queue", "job", "gallery") else "load")
             prepare(page)
-            page.wait_for_function("[...document.images].every((one) => one.complete || one.loading == 'lazy')")
+            page.wait_for_function(SEEN)
             drawn = Image.open(io.BytesIO(page.screenshot()))
             drawn.convert("RGB").save(TARGET / f"{name}-{form}.webp", quality=QUALITY, method=6)
 
