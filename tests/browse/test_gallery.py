@@ -162,8 +162,8 @@ def test_this_week_is_the_last_seven_days(workplace: Any) -> None:
 
 HOSTILE = [
     '"', '""', '"""', "'", "*", "-", "- -", "AND", "OR", "NOT", "a AND", "NEAR", "NEAR(a b, 3)", "NEAR(", "(", ")",
-    "(((", "[", "]", "{a b}", "prompt:fox", "prompt : fox", "^fox", "fox*", "*fox", "fox + rain", "🦊", "🦊" * 50, "a\0b",
-    "\0",
+    "(((", "[", "]", "{a b}", "prompt:fox", "prompt : fox", "^fox", "fox*", "*fox", "fox + rain", "🦊", "🦊" * 50,
+    "a\0b", "\0",
     "\ud800".encode("utf-8", "replace").decode(), "%", "_", "\\", "fox\\", ";drop table images", "--", "/*", "\u202e",
     "e\u0301", "\u200d", "ａ", "١٢", "a" * 20_000, "fox " * 5_000, "x y " * 5_000, '" ' * 4_000, "(" * 6_000,
     "-" * 20_000,

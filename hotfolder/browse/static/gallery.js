@@ -133,11 +133,11 @@ async function renew(how) {
 }
 
 /** Add the next page; resolves to whether there was one. One at a time. */
-function more() {
+async function more() {
+  if (!button.value) return false;
   loading ??= (async () => {
     const mine = latest;
     try {
-      if (!button.value) return false;
       const { pictures, after } = await ask("gallery.json", { ...asked(), after: button.value }, { signal: asking.signal });
       if (mine !== latest) return false;
       grid.append(...pictures.filter(({ id }) => !cells.has(id)).map(newCell));
