@@ -13,9 +13,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from hotfolder import names, statuswords
+from hotfolder import statuswords
 from hotfolder.models.download import gigabytes
 from hotfolder.status import SHOWN, Status
+from hotfolder.statuswords import safe
 
 if TYPE_CHECKING:
     from hotfolder.doctor import Finding
@@ -25,11 +26,6 @@ if TYPE_CHECKING:
 
 DONE_SHOWN = 5
 WATCH_S = 1.0
-
-
-def safe(text: str) -> str:
-    """Return text for a terminal: line by line, control and bidi characters visible."""
-    return "\n".join(names.display(line) for line in text.split("\n"))
 
 
 def status(found: Status) -> Group:

@@ -8,8 +8,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from hotfolder import workspace as places
 from hotfolder.catalog import chains, store
-from hotfolder.printing import safe
 from hotfolder.service import Service
+from hotfolder.statuswords import safe
 from hotfolder.workspace import Workspace
 
 EXIT_FAILED = 1

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from hotfolder import names, status, statuswords
+from hotfolder import status, statuswords
 from hotfolder.images import thumbs
 from hotfolder.status import Status
 from hotfolder.workspace import Workspace
@@ -119,7 +119,7 @@ def _template() -> Any:
     from jinja2 import Environment, PackageLoader  # not needed to start
 
     environment = Environment(loader=PackageLoader("hotfolder"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["shown"] = names.display
+    environment.filters["shown"] = statuswords.safe
     return environment.get_template("status.html")
 
 

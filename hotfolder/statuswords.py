@@ -2,11 +2,17 @@
 
 from typing import Any
 
+from hotfolder import names
 from hotfolder.status import Status
 
 ORDER = "running publishing queued waiting done failed cancelled".split()
 _CUT_SHORT = {"running": "interrupted", "publishing": "interrupted"}
 """What jobs are that a service had when it went away; its next start heals them."""
+
+
+def safe(text: str) -> str:
+    """Return text that came from outside for people: line by line, control and bidi characters visible."""
+    return "\n".join(names.display(line) for line in text.split("\n"))
 
 
 def headline(found: Status) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from datasette.utils.asgi import Response
 
-from hotfolder import names, status, statuswords
+from hotfolder import status, statuswords
 from hotfolder.browse import files, pages, sparkline, words
 from hotfolder.browse.sites import Site
 from hotfolder.images import thumbs
@@ -51,7 +51,7 @@ def _context(datasette: Any, site: Site, found: Status) -> dict[str, Any]:
     return {
         "found": found,
         "words": statuswords,
-        "shown": names.display,
+        "shown": statuswords.safe,
         "duration": words.duration,
         "when": words.when,
         "title": f"Queue: {ahead}" if ahead else "Queue",
