@@ -21,13 +21,17 @@ def put_back_what_lies_in_inbox(workspace: Workspace, catalog: Reader, gone: "Se
     """Copy back pictures that lie in the inbox, where they may wait for long, and return their ids; the others are put
     back when they are taken from there (`intake.claim`)."""
     back = set()
-    waiting: dict[int, list[Path]] = defaultdict(list)
+    waiting: dict[int, list[tuple[Path, int]]] = defaultdict(list)
+    device = workspace.outbox.stat().st_dev
     for entry in scan(workspace.inbox):
         if is_picture(entry.name):
-            waiting[entry.signature.size].append(workspace.inbox / entry.path)
+            number = entry.signature.inode if entry.signature.device == device else 0
+            waiting[entry.signature.size].append((workspace.inbox / entry.path, number))
     for row in (row for row in gone if waiting and pictures.OVERWRITTEN not in row.path):
-        size = int((row.signature or "0").partition(" ")[0])
-        for path in waiting.get(size, ()):
+        size, _, own = ((row.signature or "0 0 0").partition(" + ")[0]).split(" ")
+        for path, number in waiting.get(int(size), ()):
+            if number and number != int(own):  # a copy of it, or what was put back once and then deleted
+                continue
             wanted = catalog.row("select sha256 from images where id=?", row.id)
             try:
                 if wanted and atomic.sha256_of(path) == wanted["sha256"]:
