@@ -1,7 +1,6 @@
 """Keeping and rejecting: a picture and what lies beside it move into keep/ or reject/ of their folder, and back."""
 
 import os
-import threading
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -10,7 +9,6 @@ from hotfolder.browse.files import base, named
 from hotfolder.catalog.pictures import review_of
 
 _BESIDE = (".job.yaml", ".txt", ".json", ".xmp", ".mask.png", ".overlay.png")
-_LOCK = threading.Lock()
 
 
 def move(outbox: Path, picture: Path, to: str | None) -> Path:
@@ -21,22 +19,21 @@ def move(outbox: Path, picture: Path, to: str | None) -> Path:
     Raises:
         OSError: a file cannot be moved.
     """
-    with _LOCK:
-        path = PurePosixPath(named(outbox, picture))
-        if review_of(str(path)) == to:
-            return picture
-        folder = outbox.resolve() / base(path).relative_to("outbox") / (to or "")
-        atomic.make_folders(folder)
-        group = [picture, *_beside(picture)]
-        targets = next(
-            targets
-            for targets in _targets(picture, group, folder)
-            if not any(os.path.lexists(target) for target in targets)
-        )
-        for source, target in zip(group, targets, strict=True):
-            atomic.rename_new(source, target)
-        atomic.fsync_folders({folder, picture.parent})
-        return targets[0]
+    path = PurePosixPath(named(outbox, picture))
+    if review_of(str(path)) == to:
+        return picture
+    folder = outbox.resolve() / base(path).relative_to("outbox") / (to or "")
+    atomic.make_folders(folder)
+    group = [picture, *_beside(picture)]
+    targets = next(
+        targets
+        for targets in _targets(picture, group, folder)
+        if not any(os.path.lexists(target) for target in targets)
+    )
+    for source, target in zip(group, targets, strict=True):
+        atomic.rename_new(source, target)
+    atomic.fsync_folders({folder, picture.parent})
+    return targets[0]
 
 
 def _targets(picture: Path, group: list[Path], folder: Path) -> Iterator[list[Path]]:

@@ -6,6 +6,7 @@ server's token is asked here again: other plugins of this Python can turn Datase
 
 import asyncio
 import secrets
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,10 @@ from hotfolder.catalog import pictures
 from hotfolder.errors import JobError
 from hotfolder.metadata import rating
 
+Act = Callable[[Site, Path, dict[str, str]], dict[str, Any]]
+
+_LOCK = threading.Lock()
+_GONE = "This picture is not in the outbox any more."
 _STALE = "This page is older than the server it talks to: load it again, then press once more."
 
 
@@ -39,20 +44,25 @@ async def deed(datasette: Any, request: Any) -> Response:
     given = form.get("csrftoken", "").encode()
     if not secrets.compare_digest(given, request.scope["csrftoken"]().encode()):
         return _refusal(_STALE, 403)
-    image_id = form.get("id", "")
     row = None
-    if files.is_id(image_id):
-        rows = await pages.reader(datasette)("select path from images where id = :id", {"id": image_id})
+    if files.is_id(form.get("id")):
+        rows = await pages.reader(datasette)("select path from images where id = :id", {"id": form["id"]})
         row = next(iter(rows), None)
-    picture = row and await asyncio.to_thread(files.find, site.workspace.outbox, row["path"], image_id)
-    if not picture:
-        return _refusal("This picture is not in the outbox any more.", 404)
+    if row is None:
+        return _refusal(_GONE, 404)
     try:
-        return Response.json(await asyncio.to_thread(act, site, picture, form))
+        return await asyncio.to_thread(_do, act, site, row["path"], form)
     except (JobError, ValueError) as error:
         return _refusal(str(error), 409)
     except OSError as error:
-        return _refusal(f"{names.display(picture.name)}: {error.strerror or error}", 409)
+        return _refusal(f"{names.display(Path(row['path']).name)}: {error.strerror or error}", 409)
+
+
+def _do(act: Act, site: Site, path: str, form: dict[str, str]) -> Response:
+    """Do one deed at a time: stars are not written to where a picture has just been moved away from."""
+    with _LOCK:
+        picture = files.find(site.workspace.outbox, path, form["id"])
+        return Response.json(act(site, picture, form)) if picture else _refusal(_GONE, 404)
 
 
 def _rate(site: Site, picture: Path, form: dict[str, str]) -> dict[str, Any]:
@@ -64,7 +74,7 @@ def _rate(site: Site, picture: Path, form: dict[str, str]) -> dict[str, Any]:
     return {"says": f"{names.display(picture.name)} has {said}.", "rating": stars}
 
 
-def _move(to: str | None) -> Callable[[Site, Path, dict[str, str]], dict[str, Any]]:
+def _move(to: str | None) -> Act:
     def move(site: Site, picture: Path, form: dict[str, str]) -> dict[str, Any]:
         outbox = site.workspace.outbox
         before = pictures.review_of(files.named(outbox, picture))
@@ -79,11 +89,11 @@ def _move(to: str | None) -> Callable[[Site, Path, dict[str, str]], dict[str, An
     return move
 
 
-def _drop(button: str) -> Callable[[Site, Path, dict[str, str]], dict[str, Any]]:
+def _drop(button: str) -> Act:
     return lambda site, picture, form: {"says": dropping.drop(site.workspace, picture, button)}
 
 
-DEEDS: dict[str, Callable[[Site, Path, dict[str, str]], dict[str, Any]]] = {
+DEEDS: dict[str, Act] = {
     "rate": _rate,
     "keep": _move("keep"),
     "reject": _move("reject"),

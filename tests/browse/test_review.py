@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,17 @@ def test_deeds_work_before_the_catalog_knows_of_the_last(workplace: Any, page: P
     (workplace.outbox / DAY / "drawn.png").unlink()
     for what in ("file", "thumb"):
         assert workplace.get(f"/-/hotfolder/{what}/drawn1").status_code == 200, "the page still shows it"
+
+
+def test_deeds_at_the_same_time_come_one_after_the_other(workplace: Any, page: Page) -> None:
+    (workplace.outbox / DAY / "drawn.png.xmp").unlink()
+    deeds = [("keep", {}), ("rate", {"rating": 2}), ("reject", {}), ("rate", {"rating": 5}), ("undo", {})] * 4
+    with ThreadPoolExecutor(len(deeds)) as pool:
+        answers = list(pool.map(lambda deed: page.post(deed[0], id="drawn1", **deed[1]), deeds))
+    assert {answer.status_code for answer in answers} == {200}
+    (left,) = workplace.outbox.rglob("drawn.png")
+    assert read(left).rating in (2, 5)
+    assert not list(workplace.outbox.rglob("drawn-2*"))
 
 
 def test_nothing_is_overwritten_and_what_belongs_together_stays_so(workplace: Any, page: Page) -> None:

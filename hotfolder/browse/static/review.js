@@ -11,7 +11,7 @@ const SHOWN_MS = 6000;
 
 const said = make("p", { class: "said", role: "status", "aria-live": "polite" });
 document.body.append(said);
-const busy = new Set();
+const queues = new Map();
 let fading;
 
 function say(sentence, failed = false) {
@@ -38,21 +38,25 @@ function paint(id, { rating, review }) {
   }
 }
 
-async function act(deed, element, stars) {
+/** Do deeds on one picture one after the other, in the order in which they were asked for. */
+function act(deed, element, stars) {
   const id = element.dataset.picture;
+  const done = (queues.get(id) ?? Promise.resolve()).then(() => carryOut(deed, element, stars));
+  queues.set(id, done);
+  done.then(() => queues.get(id) === done && queues.delete(id));
+}
+
+async function carryOut(deed, element, stars) {
+  const { picture: id, rating, review } = element.dataset;
   const values = { id };
-  if (deed === "rate") values.rating = Number(element.dataset.rating) === stars ? 0 : stars;
-  else if (deed === element.dataset.review) deed = "undo";
-  if (busy.has(id)) return;
-  busy.add(id);
+  if (deed === "rate") values.rating = Number(rating) === stars ? 0 : stars;
+  else if (deed === review) deed = "undo";
   try {
     const { says, ...state } = await post(`review/${deed}`, values);
     paint(id, state);
     say(says);
   } catch (error) {
     say(error instanceof TypeError ? "hotfolder browse does not answer: is it still running?" : error.message, true);
-  } finally {
-    busy.delete(id);
   }
 }
 
