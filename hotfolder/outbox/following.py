@@ -80,7 +80,8 @@ class Following:
     def start(self) -> None:
         """Make sure of outbox, before anything is published there, and watch it."""
         self.away = standing.away(self._workspace, self._catalog, least=0)
-        self._watch = Watch([self._workspace.outbox], self._look_soon, deletions=True)
+        own = (self._workspace.status_page, self._workspace.status_page_part)
+        self._watch = Watch([self._workspace.outbox], self._look_soon, deletions=True, unheard=own)
 
     def end(self) -> None:
         if self._watch:

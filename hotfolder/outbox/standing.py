@@ -27,8 +27,8 @@ def away(workspace: Workspace, catalog: Reader, least: float) -> str | None:
         if newest and (not there or there < least * len(newest)):
             return (
                 f"outbox ({names.display(str(workspace.outbox))}) is not the folder that it was: neither its mark "
-                f"{MARK} nor the pictures of the catalog are in it. If it is a share or another disk, mount it and "
-                "start again; if you emptied it, run `hotfolder rebuild`. Nothing is forgotten meanwhile"
+                f"{MARK} nor the pictures of the catalog are in it. If it is a share or another disk, mount it; "
+                "if you emptied it, run `hotfolder rebuild`. Nothing is forgotten meanwhile"
             )
     except OSError as error:
         return f"outbox cannot be read ({error}); nothing in the catalog is changed meanwhile"

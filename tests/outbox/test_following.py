@@ -194,7 +194,7 @@ def test_an_outbox_that_is_away_forgets_nothing(tmp_path: Path) -> None:
         assert "is not the folder that it was" in place.once().stdout.replace("\n", " ")
         assert len(place.rows("select 1 from images")) == 1
         assert not list(place.workspace.outbox.rglob("*.png"))
-        place.workspace.outbox.rmdir()
+        shutil.rmtree(place.workspace.outbox)
         shutil.move(tmp_path / "unmounted", place.workspace.outbox)
         assert place.once().returncode == 0
         assert len(place.rows("select 1 from images")) == 2
