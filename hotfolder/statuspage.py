@@ -23,7 +23,6 @@ from hotfolder.workspace import Workspace
 
 log = logging.getLogger("hotfolder")
 
-NAME = "STATUS.html"
 EACH_S = 2.0
 MARK = "<!-- hotfolder writes this file -->"
 """Its beginning: a file of that name without it is somebody's own and stays."""
@@ -74,7 +73,7 @@ class StatusPage:
             return found
         except Exception as error:  # an old page is no reason to trouble the service; the next change tries again
             if str(error) != self._trouble:
-                log.warning("%s cannot be written: %s", NAME, error)
+                log.warning("%s cannot be written: %s", self._workspace.status_page, error)
                 self._trouble = str(error)
             return None
 
@@ -87,12 +86,11 @@ def _unchanging(found: Status) -> Status:
 
 def put(workspace: Workspace, page: str) -> None:
     """Replace the page at once, not durably; a file of the same name that is not ours stays."""
-    path = workspace.outbox / NAME
+    path = workspace.status_page
     if os.path.lexists(path) and not _is_ours(path):
         return
-    part = path.with_name(f".{NAME}.part")
-    part.write_text(page, encoding="utf-8")
-    os.replace(part, path)
+    workspace.status_page_part.write_text(page, encoding="utf-8")
+    os.replace(workspace.status_page_part, path)
 
 
 def _is_ours(path: Path) -> bool:

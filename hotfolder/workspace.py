@@ -86,6 +86,16 @@ class Workspace:
         """What the service is doing this moment: JSON, rewritten at most twice a second."""
         return self.private / "now.json"
 
+    @property
+    def status_page(self) -> Path:
+        """What goes on, as a page for whoever sees outbox."""
+        return self.outbox / "STATUS.html"
+
+    @property
+    def status_page_part(self) -> Path:
+        """The same while it is written."""
+        return self.outbox / ".STATUS.html.part"
+
     def _placed(self, setting: str | None, name: str) -> Path:
         return Path(os.path.normpath(self.root / setting)) if setting else self.root / name
 

@@ -5,6 +5,7 @@ import io
 import json
 import random
 import re
+import time
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,7 +18,9 @@ from hotfolder import status, statuspage
 from hotfolder import workspace as places
 from hotfolder.catalog.store import Catalog
 from hotfolder.images import thumbs
+from hotfolder.intake.watch import Watch
 from hotfolder.workspace import Workspace
+from tests.service.living import poll
 
 HOSTILE = "</li><script>alert(1)</script><img src=http://evil.example/x>\u202e"
 
@@ -141,3 +144,22 @@ def test_an_outbox_that_is_away_troubles_nobody(workspace: Workspace, caplog: py
 def test_time_alone_is_no_change(workspace: Workspace) -> None:
     first, second = status.gather(workspace, True), status.gather(workspace, True)
     assert first != second and statuspage._unchanging(first) == statuspage._unchanging(second)
+
+
+def test_who_watches_outbox_does_not_hear_it_being_written(workspace: Workspace) -> None:
+    rung: list[float] = []
+    own = (workspace.status_page, workspace.status_page_part)
+    watch = Watch([workspace.outbox], lambda: rung.append(time.monotonic()), deletions=True, unheard=own)
+    try:
+        for _ in range(3):
+            statuspage.put(workspace, page_of(workspace))
+        assert workspace.status_page.is_file()
+        before = time.monotonic()
+        (workspace.outbox / "new.png").write_bytes(b"x")
+        poll(lambda: rung, "bell")
+        assert all(moment >= before for moment in rung)
+        count = len(rung)
+        (workspace.outbox / "new.png").rename(workspace.outbox / "STATUS.html.png")
+        poll(lambda: len(rung) > count, "bell for a name that only begins so")
+    finally:
+        watch.stop()

@@ -4,7 +4,7 @@ import contextlib
 import logging
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from watchdog.events import (
@@ -37,18 +37,26 @@ DELETIONS: list[type[FileSystemEvent]] = [FileDeletedEvent, DirDeletedEvent]
 class _Wake(FileSystemEventHandler):
     """A handler that raises would end the observer for good, so this one does nothing but ring."""
 
-    def __init__(self, ring: Callable[[], None]) -> None:
-        self._ring = ring
+    def __init__(self, ring: Callable[[], None], unheard: Collection[Path]) -> None:
+        self._ring, self._unheard = ring, {str(path) for path in unheard}
 
     def on_any_event(self, event: FileSystemEvent) -> None:
-        self._ring()
+        if not {str(event.src_path), str(event.dest_path or event.src_path)} <= self._unheard:
+            self._ring()
 
 
 class Watch:
-    """Watches folders and rings, with `deletions` when something goes as well; says whether it still can."""
+    """Watches folders and rings, with `deletions` when something goes as well; says whether it still can. `unheard` are
+    files whose changes do not ring."""
 
-    def __init__(self, folders: list[Path], ring: Callable[[], None], deletions: bool = False) -> None:
-        self._folders = folders
+    def __init__(
+        self,
+        folders: list[Path],
+        ring: Callable[[], None],
+        deletions: bool = False,
+        unheard: Collection[Path] = (),
+    ) -> None:
+        self._folders, self._unheard = folders, unheard
         self._events = EVENTS + DELETIONS if deletions else EVENTS
         self._ring = ring
         self._observer: BaseObserver | None = None
@@ -80,7 +88,9 @@ class Watch:
         observer = Observer()
         try:
             for folder in self._folders:
-                observer.schedule(_Wake(self._ring), str(folder), recursive=True, event_filter=self._events)
+                observer.schedule(
+                    _Wake(self._ring, self._unheard), str(folder), recursive=True, event_filter=self._events
+                )
             observer.start()
         except OSError as error:
             # most often the limit on watches; `hotfolder doctor` names the setting that raises it
