@@ -75,8 +75,9 @@ def main() -> int:
     print(section)
     if options.write:
         path = ROOT / "docs" / "bench.md"
-        before, _, _ = path.read_text(encoding="utf-8").partition(LARGE)
-        path.write_text(f"{before.rstrip()}\n\n{section}", encoding="utf-8")
+        before, _, mine = path.read_text(encoding="utf-8").partition(LARGE)
+        _, heading, others = mine.partition("\n## ")
+        path.write_text(f"{before.rstrip()}\n\n{section}{heading}{others}", encoding="utf-8")
     return 1 if missed else 0
 
 
