@@ -35,8 +35,8 @@ PAYLOADS = [
 def fill(root: Path, payloads: list[str]) -> sqlite3.Connection:
     """Make a workspace whose catalog has jobs and pictures with each payload wherever a text stands; returns the
     catalog, open. Pictures are `bad0` and so on; jobs from 1 on are done, from 101 failed, 201 waiting, 301 queued."""
-    (root / ".hotfolder" / "thumbs").mkdir(parents=True, mode=0o700)
-    (root / "outbox").mkdir()
+    (root / ".hotfolder" / "thumbs").mkdir(parents=True, mode=0o700, exist_ok=True)
+    (root / "outbox").mkdir(exist_ok=True)
     connection = sqlite3.connect(root / "catalog.db")
     connection.execute("pragma journal_mode = wal")
     migrate(connection)
