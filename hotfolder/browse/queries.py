@@ -70,7 +70,8 @@ order by created_at""",
   round(sum(energy_wh) / nullif(sum(pictures), 0), 3) as energy_wh_per_picture
 from (
   select jobs.*,
-    (select count(*) from images where images.job_id = jobs.id and (images.kind != 'sheet' or jobs.kind = 'sheet')) as pictures,
+    (select count(*) from images
+      where images.job_id = jobs.id and (images.kind != 'sheet' or jobs.kind = 'sheet')) as pictures,
     (select sum(images.energy_wh) from images where images.job_id = jobs.id) as energy_wh
   from jobs)
 where coalesce(finished_at, started_at) is not null
