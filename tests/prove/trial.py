@@ -179,7 +179,10 @@ class Trial:
         return died or worker_died
 
     def _files(self, folder: Path) -> list[Path]:
-        return [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+        """Return what is of the trial below a folder: all but the page of what goes on, which has no row."""
+        page = self.workspace.status_page
+        files = (path for path in folder.rglob("*") if path.is_file() and path != page)
+        return [path for path in files if not path.name.startswith(".")]
 
     def check_always(self) -> None:
         """What holds at any instant, also right after a kill and before recovery."""
