@@ -28,7 +28,7 @@ FORMS = {
 }
 LONG = "prompt: a large {red|blue|green} house on a yellow background\nvariants: 400\ncontact_sheet: false\n"
 SKIPPED = "".join(f"&_nocol={name}" for name in ("sha256", "pixel_sha256", "signature", "negative_prompt", "format"))
-SEEN = """[...document.images].every((one) => {
+SEEN = """() => [...document.images].every((one) => {
   const { top, bottom } = one.getBoundingClientRect();
   return one.complete || bottom < 0 || top > innerHeight;
 })"""
@@ -92,7 +92,7 @@ def pages(place: Living) -> list[tuple[str, str, Callable[[Page], object]]]:
     return [
         ("gallery", "/-/hotfolder/gallery", lambda page: None),
         ("picture", f"/-/hotfolder/picture/{edited}", lambda page: page.wait_for_selector(".sliding")),
-        ("compare", f"/-/hotfolder/compare?{pair}", lambda page: scroll(page, 280)),
+        ("compare", f"/-/hotfolder/compare?{pair}", lambda page: None),
         ("tables", f"/catalog/images?_size=20{SKIPPED}", lambda page: scroll(page, 370)),
     ]
 
@@ -100,8 +100,7 @@ def pages(place: Living) -> list[tuple[str, str, Callable[[Page], object]]]:
 def scroll(page: Page, px: int) -> None:
     """Scroll down, where the page is wide enough to have its heads beside its pictures."""
     if page.viewport_size == WIDE:
-        page.mouse.wheel(0, px)
-        page.wait_for_function(f"scrollY == {px}")
+        page.evaluate(f"scrollTo(0, {px})")
 
 
 def shoot(chromium: Browser, address: str, name: str, path: str, prepare: Callable[[Page], object]) -> None:

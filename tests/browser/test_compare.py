@@ -40,7 +40,7 @@ def test_all_pictures_are_zoomed_and_moved_as_one(page: Page, site: Site) -> Non
     assert pictures.evaluate_all(SCALES) == [1.56] * 4
     page.locator(".view").nth(2).hover()
     page.mouse.wheel(0, -300)
-    page.wait_for_function("document.querySelector('#scale').textContent > '× 2'")
+    page.wait_for_function("() => document.querySelector('#scale').textContent > '× 2'")
     assert len(set(pictures.evaluate_all(SCALES))) == 1
     before = page.eval_on_selector_all(".view img", "all => all.map((one) => one.getBoundingClientRect().x)")
     page.keyboard.press("ArrowRight")

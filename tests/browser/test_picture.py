@@ -34,7 +34,7 @@ def test_the_slider_is_moved_by_keys_and_shows_the_file_that_was_dropped(page: P
         seen.append((slider.input_value(), slider.get_attribute("aria-valuetext")))
     assert seen[0] == ("0", "0 % before") and seen[-1] == ("100", "100 % before")
     assert int(seen[2][0]) == int(seen[1][0]) + 1
-    page.wait_for_function("document.querySelector('#before').naturalWidth == 120")
+    page.wait_for_function("() => document.querySelector('#before').naturalWidth == 120")
     before, after = (page.locator(name).bounding_box() for name in ("#before", "#after"))
     assert before == after
     assert page.locator("#after").evaluate("(one) => getComputedStyle(one).clipPath") == "inset(0px 0px 0px 100%)"
@@ -99,7 +99,7 @@ def test_nothing_jumps_while_a_large_picture_loads(page: Page, site: Site) -> No
     (large,) = site.place.images("large")
     jumped = watch_jumps(page)
     page.goto(address(large))
-    page.wait_for_function("document.querySelector('#after').complete")
+    page.wait_for_function("() => document.querySelector('#after').complete")
     assert jumped() < 0.05
 
 
