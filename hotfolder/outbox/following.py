@@ -16,6 +16,7 @@ from hotfolder.atomic import crash_point
 from hotfolder.catalog import pictures
 from hotfolder.catalog.store import Catalog, utc_now
 from hotfolder.errors import ConfigError
+from hotfolder.images import thumbs
 from hotfolder.intake.watch import Watch
 from hotfolder.outbox import keeping, looking, matching, standing
 from hotfolder.outbox.looking import Look
@@ -208,6 +209,7 @@ class Following:
             self._deeds = []  # the next look finds what is left to be done
             raise
         crash_point("follow_recorded")
+        thumbs.forget(self._workspace.thumbs, [deed.id for deed in some if deed.what == "taken away"])
         return has_job
 
     def _put(self, deed: matching.Deed, lost: dict[str, dict[str, Any]]) -> None:
