@@ -83,8 +83,8 @@ order by night desc""",
         "description": "How many pictures each model made, how many of them you kept, rejected, or gave stars.",
         "sql": """select model,
   count(*) as pictures,
-  sum(review = 'keep') as kept,
-  sum(review = 'reject') as rejected,
+  sum(review is 'keep') as kept,
+  sum(review is 'reject') as rejected,
   round(avg(nullif(max(rating, 0), 0)), 1) as stars_on_average,
   max(created_at) as last_used
 from images
