@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 from hotfolder import status, statuswords
 from hotfolder.images import thumbs
+from hotfolder.outbox import standing
 from hotfolder.status import Status
 from hotfolder.workspace import Workspace
 
@@ -85,9 +86,10 @@ def _unchanging(found: Status) -> Status:
 
 
 def put(workspace: Workspace, page: str) -> None:
-    """Replace the page at once, not durably; a file of the same name that is not ours stays."""
+    """Replace the page at once, not durably. A file of the same name that is not ours stays, and a folder without
+    outbox's mark, where the share is not mounted, stays empty."""
     path = workspace.status_page
-    if os.path.lexists(path) and not _is_ours(path):
+    if not (workspace.outbox / standing.MARK).exists() or (os.path.lexists(path) and not _is_ours(path)):
         return
     workspace.status_page_part.write_text(page, encoding="utf-8")
     os.replace(workspace.status_page_part, path)

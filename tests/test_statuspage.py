@@ -19,6 +19,7 @@ from hotfolder import workspace as places
 from hotfolder.catalog.store import Catalog
 from hotfolder.images import thumbs
 from hotfolder.intake.watch import Watch
+from hotfolder.outbox import standing
 from hotfolder.workspace import Workspace
 from tests.service.living import poll
 
@@ -28,6 +29,7 @@ HOSTILE = "</li><script>alert(1)</script><img src=http://evil.example/x>\u202e"
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
     made = places.init(tmp_path / "w")
+    standing.set_mark(made)
     catalog = Catalog(made.catalog)
     now = datetime.now(UTC).isoformat()
     catalog.rows("insert into drops(id, hot_folder, name, state, files, created_at) values('d', ?, ?, 'done', '[]', ?)",
@@ -124,21 +126,30 @@ def test_a_file_of_that_name_that_is_not_ours_stays(workspace: Workspace, tmp_pa
     for running in (True, False):
         statuspage.put(workspace, page_of(workspace, running))
     assert "is not running" in path.read_text()
-    assert [entry.name for entry in workspace.outbox.iterdir() if entry.name.startswith(".")] == []
+    assert not workspace.status_page_part.exists()
 
 
-def test_an_outbox_that_is_away_troubles_nobody(workspace: Workspace, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_outbox_that_is_away_troubles_nobody(workspace: Workspace) -> None:
     workspace.outbox.rename(workspace.root / "away")
+    workspace.outbox.mkdir()  # where a share would be mounted
     page = statuspage.StatusPage(workspace)
     page.look()
     page.end()
-    assert not page._thread.is_alive()
-    assert [record.message for record in caplog.records if "STATUS.html" in record.message]
+    assert not page._thread.is_alive() and not list(workspace.outbox.iterdir())
+    workspace.outbox.rmdir()
     (workspace.root / "away").rename(workspace.outbox)
     again = statuspage.StatusPage(workspace)
     again.look()
     again.end()
     assert "hotfolder is not running" in (workspace.outbox / "STATUS.html").read_text()
+
+
+def test_a_page_that_cannot_be_written_is_said_once(workspace: Workspace, caplog: pytest.LogCaptureFixture) -> None:
+    workspace.status_page_part.mkdir()
+    page = statuspage.StatusPage(workspace)
+    page.look()
+    page.end()
+    assert len([record.message for record in caplog.records if "STATUS.html cannot be written" in record.message]) == 1
 
 
 def test_time_alone_is_no_change(workspace: Workspace) -> None:
