@@ -50,8 +50,8 @@ def status(found: Status) -> Group:
         parts.append(Text(f"Card: {safe(found.gpu['device'] or 'unknown')}; {told}"))
     if found.counts:
         parts.append(Text(f"Today: {statuswords.today(found)}"))
-    for table in _tables(found):
-        parts += [Text(), table] if isinstance(table, Table) else [table]
+    for part in _tables(found):
+        parts += [Text(), part] if isinstance(part, Table) else [part]
     return Group(*parts)
 
 
@@ -60,7 +60,9 @@ def _now(found: Status) -> Iterator[RenderableType]:
         return
     yield Text.assemble("Now: ", (f"{job['id']} {job['kind']} {safe(job['name'])}", "bold"))
     if (share := statuswords.share(found)) is not None:
-        yield ProgressBar(total=1.0, completed=share, width=60)
+        bar = Table.grid()  # the bar alone would not end its line
+        bar.add_row(ProgressBar(total=1.0, completed=share, width=60))
+        yield bar
     eta = f", {statuswords.about(found.eta_s)} to go" if found.eta_s is not None else ""
     yield Text(f"{statuswords.doing(found)}{eta}")
 
