@@ -20,7 +20,7 @@ DATASETTES = {
     "database": "/catalog",
     "images": "/catalog/images?_size=2",
     "row": "/catalog/images/{stone}",
-    "saved query": "/catalog/locked_seeds?_size=2",
+    "saved query": "/catalog/failures",
     "query": "/catalog?sql=select+path,+prompt+from+images+limit+2",
 }
 
