@@ -42,7 +42,7 @@ _HEAD = (
     f'<rdf:RDF xmlns:rdf="{_NAMESPACES["rdf"]}">\n<rdf:Description rdf:about=""{_TYPES}>\n'
 )
 _TAG = re.compile(rb"""<(?:[^<>"']|"[^"]*"|'[^']*')*>""")
-_ATTRIBUTE = re.compile(rb"""([\w.-]+):([\w.-]+)\s*=\s*("[^"]*"|'[^']*')""")
+_ATTRIBUTE = re.compile(rb"""\s([^\s=<>"'/]+)\s*=\s*("[^"]*"|'[^']*')""")
 _EMPTY_HEAD = _HEAD.partition("<rdf:Description")[0]
 _EMPTY_TAIL = '</rdf:RDF>\n</x:xmpmeta>\n<?xpacket end="w"?>'
 _TAIL = f"</rdf:Description>\n{_EMPTY_TAIL}"
@@ -151,7 +151,8 @@ def _spliced(own: bytes, changes: list[tuple[int, int, bytes]], layout: "_Layout
         head = f"<rdf:Description xmlns:rdf={rdf} rdf:about={about}{_TYPES}>\n"
         parts.append(f"{head}{added}</rdf:Description>\n".encode())
     text = b"".join([*parts, own[layout.end :]]).decode()
-    return re.sub(r"\s+(?=<\?xpacket end)", "\n", text)  # the white space kept for editing in place is not
+    head, mark, tail = text.rpartition("<?xpacket end")
+    return f"{head.rstrip()}\n{mark}{tail}" if mark else text  # the white space kept for editing in place is not
 
 
 def _joined(own: bytes, name: str, tags: tuple[str, ...]) -> tuple[str, ...]:
@@ -224,9 +225,10 @@ class _Layout:
         prefixes = {prefix.encode(): uri for prefix, uri in self._prefixes}
         tag = _TAG.match(self._packet, self._parser.CurrentByteIndex)
         for one in _ATTRIBUTE.finditer(tag[0]) if tag else ():
-            name = f"{prefixes.get(one[1], '')} {one[2].decode()}"
+            prefix, _, local = one[1].rpartition(b":")
+            name = f"{prefixes.get(prefix, '') if prefix else ''} {local.decode()}"
             if tag and name in self._properties:
-                self.found.append(_Found(name, tag.start() + one.start(3), tag.start() + one.end(3), True))
+                self.found.append(_Found(name, tag.start() + one.start(2), tag.start() + one.end(2), True))
 
     def _close(self, name: str) -> None:
         self._finish()

@@ -91,6 +91,19 @@ def test_a_rating_changes_where_it_stands_and_nothing_else(packet: str) -> None:
         assert rated.split() == expected.split()
 
 
+@pytest.mark.parametrize(
+    "odd", ['q:a="' + "A" * 200_000 + '"', " " * 200_000, "q:" + "a" * 100_000 + "='1'", "x='>'", 'Rating="9"']
+)
+def test_an_odd_packet_takes_no_time(odd: str) -> None:
+    own = OWN_XMP.replace("q:odd=", f"{odd} q:odd=")
+    began = time.process_time()
+    rated = xmp.rated(own.encode(), 3)
+    assert time.process_time() - began < 2
+    assert 'xmp:Rating="3"' in rated and odd.strip() in rated
+    assert xmp.rated(own.replace("</x:xmpmeta>", " " * 200_000 + "</x:xmpmeta>").encode(), 3)
+    assert time.process_time() - began < 4
+
+
 def test_rating_again_and_again_does_not_grow_a_file(tmp_path: Path) -> None:
     for name in ("bare.png", "full.png", "full.jpg", "full.webp"):
         path = put(tmp_path, name, PICTURES[name])
