@@ -77,11 +77,21 @@ def test_the_first_tab_leads_past_the_bar(page: Page) -> None:
     expect(page.locator("main")).to_be_focused()
 
 
-def test_who_wants_no_motion_gets_none(page: Page) -> None:
-    page.emulate_media(reduced_motion="reduce")
-    page.goto("/-/hotfolder/gallery")
-    moving = "[...document.querySelectorAll('*')].filter((one) => parseFloat(getComputedStyle(one).transitionDuration))"
-    assert page.evaluate(f"{moving}.length") == 0
+def test_nothing_moves_by_itself(page: Page, site: Site) -> None:
+    """Our pages have no motion at all, Datasette's menus none for whoever wants none."""
+    moving = """() => [...document.querySelectorAll("*")].filter((one) => {
+      const { transitionDuration, animationName, scrollBehavior } = getComputedStyle(one);
+      return parseFloat(transitionDuration) || animationName != "none" || scrollBehavior == "smooth";
+    }).length"""
+    for name in ("gallery", "picture", "compare", "queue"):
+        page.goto(address(site, OURS[name]))
+        assert page.evaluate(moving) == 0
+    for preference, count in (("no-preference", 1), ("reduce", 0)):
+        page.emulate_media(reduced_motion=preference)
+        page.goto("/catalog/images?_size=1")
+        page.locator("th svg.dropdown-menu-icon").first.click()
+        expect(page.locator(".dropdown-menu")).to_be_visible()
+        assert page.evaluate(moving) == count
 
 
 def test_the_whole_gallery_fits_a_phone(page: Page) -> None:
