@@ -82,7 +82,7 @@ MIGRATIONS: list[str] = [
     """,
     # JSON: `inputs` has further pictures of a job by key (mask ...), `after` the ids of jobs that have to end before it
     "alter table jobs add column inputs text; alter table jobs add column after text;",
-    # `span_s`: the time that a sample stands for, a second or, when it is old, a minute. `loaded`: JSON, names of models
+    # `span_s`: the time a sample stands for, a second or, when it is old, a minute. `loaded`: JSON, names of models
     # `signature`: size, time and number of the file as it was last read, so that a change is seen without reading it.
     # `images_order` holds all that the gallery's filters ask for but words: one walk along it answers any of them.
     # `images_kind` and so on: what Datasette counts for its facets, where one of them is chosen.
