@@ -28,18 +28,18 @@ def test_the_queue_follows_a_job_from_its_drop_to_its_picture(page: Page, site: 
     running = page.get_by_role("region", name="Running")
     expect(running).to_have_count(0)
     site.place.drop("painting/slow.yaml", PACED)
-    expect(running).to_contain_text("slow", timeout=10_000)
+    expect(running).to_contain_text("slow")
     site.place.drop("painting/next.yaml", "prompt: after the sunrise\n")
-    expect(page.get_by_role("region", name="Queued")).to_contain_text("next", timeout=10_000)
+    expect(page.get_by_role("region", name="Queued")).to_contain_text("next")
     for step in (1, 5):
         steps.write_text(str(step))
-        expect(running).to_contain_text(f"step {step} of 8", timeout=10_000)
+        expect(running).to_contain_text(f"step {step} of 8")
         share = float(running.get_by_role("progressbar").get_attribute("value") or 0)
         assert share == pytest.approx(step / 8)
     steps.write_text("999")
     done = page.get_by_role("region", name="Done lately")
-    expect(done).to_contain_text("slow", timeout=10_000)
-    expect(done).to_contain_text("next", timeout=10_000)
+    expect(done).to_contain_text("slow")
+    expect(done).to_contain_text("next")
     expect(running).to_have_count(0)
     made = done.get_by_role("listitem").filter(has_text="slow").locator("img").first
     assert made.evaluate("(one) => one.decode().then(() => one.naturalWidth)") > 0
@@ -51,7 +51,7 @@ def test_what_has_the_focus_keeps_it_while_the_page_changes(page: Page, site: Si
     waiting = page.get_by_role("region", name="Waiting, and for what").get_by_role("link").first
     waiting.focus()
     site.place.drop("painting/focus.yaml", PACED)
-    expect(page.get_by_role("region", name="Running")).to_contain_text("focus", timeout=10_000)
+    expect(page.get_by_role("region", name="Running")).to_contain_text("focus")
     expect(waiting).to_be_focused()
 
 
@@ -72,10 +72,10 @@ def test_the_page_of_a_job_follows_it_to_its_end(page: Page, site: Site, steps: 
     page.goto(f"/-/hotfolder/job/{job['id']}")
     page.evaluate("window.stays = true")
     steps.write_text("3")
-    expect(page.get_by_text("step 3 of 8")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("step 3 of 8")).to_be_visible()
     steps.write_text("999")
     picture = page.get_by_role("link", name="followed.png")
-    expect(picture).to_be_visible(timeout=10_000)
+    expect(picture).to_be_visible()
     expect(page.get_by_role("status").first).to_contain_text(re.compile("done"))
     assert page.evaluate("window.stays")
     picture.click()

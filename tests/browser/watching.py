@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 HERE = "127.0.0.1"
 ARGUMENTS = [
@@ -16,6 +16,7 @@ ARGUMENTS = [
 ]  # fmt: skip
 """Chromium itself keeps silent too, and finds no other host if it should not."""
 DEADLINE_MS = 20_000
+expect.set_options(timeout=DEADLINE_MS)
 
 
 def find() -> str | None:
