@@ -303,13 +303,18 @@ def test_progress_and_time_to_go_are_told_while_it_works(painter: Living) -> Non
         if now.job and now.job["name"] == "lasting" and now.progress and now.progress not in seen:
             seen.append(now.progress)
             assert now.progress["pictures"] == 2 and now.progress["of"] == 600
-            assert now.model == "flux1-schnell"
+            assert now.model == "flux1-schnell" and now.job["running_s"] > 0
             if now.eta_s is not None:
                 times.append(now.eta_s)
+            if now.made:
+                early.update(now.made)
+                assert all((painter.workspace.thumbs / f"{number}.webp").is_file() for number in now.made)
         return bool(painter.rows("select 1 from jobs where name='lasting' and state='done'"))
 
     times: list[float] = []
+    early: set[str] = set()
     poll(look, "end of the long job", 120)
+    assert early and early <= {row["id"] for row in painter.images("lasting")}, "what is made is told before the end"
     assert len(seen) >= 2
     walked = [(step["picture"], step["step"]) for step in seen]
     assert walked == sorted(walked)

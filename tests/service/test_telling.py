@@ -201,15 +201,3 @@ def test_an_idle_service_leaves_its_page_alone(one: Living) -> None:
     poll(lambda: now.stat().st_mtime > before.st_mtime + 3, "word of the service three seconds later")
     after = page.stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
-
-
-def test_pictures_of_a_running_job_are_told_before_it_ends(one: Living) -> None:
-    one.start("--profile", "miniature")
-    one.drop("generate/many.yaml", "prompt: a red circle\nvariants: 4\nsteps: 25\n")
-    status = poll(lambda: (found := one.status()).made and found, "picture that is made")
-    assert status.job and status.job["name"] == "many" and status.job["running_s"] > 0
-    assert status.progress["pictures"] == 4 and not one.images("many")
-    assert all((one.workspace.thumbs / f"{number}.webp").is_file() for number in status.made)
-    one.job("many", "done")
-    assert set(status.made) <= {row["id"] for row in one.images("many")}
-    assert one.status().made == [] and one.status().job is None
