@@ -128,13 +128,12 @@ class Following:
         self._ring()
 
     def _take(self, look: Look | Exception) -> None:
-        self._is_looking = False
+        self._is_looking, self._has_looked = False, True
         if isinstance(look, OSError | ConfigError):
             log.warning("outbox could not be looked at (%s); trying again", look)
             return
         if isinstance(look, Exception):
             raise look
-        self._has_looked = True
         if look.away != self.away and look.away:
             log.warning("%s.", look.away)
         self.away = look.away
