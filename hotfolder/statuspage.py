@@ -1,11 +1,12 @@
 """`outbox/STATUS.html`: what goes on, as one file that a phone can open on a share.
 
-It asks nothing of anything: no script, no style sheet, no request but for the pictures beside it. A thread of its own
-writes it, so that a slow share never holds up the service; what cannot be written is left until the next change.
+It asks nothing of anything: no style sheet, no request but for the pictures beside it; its one script loads the page
+again, and its policy lets no other run. A thread of its own writes it, so that a slow share never holds up the service; what cannot be written is left until the next change.
 """
 
 import base64
 import functools
+import hashlib
 import io
 import logging
 import os
@@ -30,7 +31,15 @@ MARK = "<!-- hotfolder writes this file -->"
 PICTURES = 12
 THUMB_PX = 160
 THUMB_BYTES = 6_000
-REFRESH_S = 5
+AGAIN_S = 5
+SCRIPT = f"""
+const again = document.getElementById("again");
+again.parentElement.hidden = false;
+again.checked = location.hash !== "#stay";
+again.onchange = () => history.replaceState(null, "", again.checked ? "#" : "#stay");
+setInterval(() => again.checked && !document.hidden && location.reload(), {AGAIN_S * 1000});
+"""
+"""A page that loads itself again by its head alone could not be stopped by who still reads it (WCAG 2.2, 2.2.1)."""
 END_S = 5.0
 """How long the end of the service waits for the last words, where the disk is slow."""
 
@@ -109,7 +118,9 @@ def render(workspace: Workspace, found: Status) -> str:
         words=statuswords,
         pictures=_pictures(workspace, found),
         written=datetime.fromisoformat(found.at).astimezone().strftime("%Y-%m-%d %H:%M:%S"),
-        refresh_s=REFRESH_S,
+        again_s=AGAIN_S,
+        script=SCRIPT,
+        script_hash=f"sha256-{base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()}",
     )
     return f"{MARK}\n{page}\n"
 
