@@ -1,7 +1,8 @@
 """`outbox/STATUS.html`: what goes on, as one file that a phone can open on a share.
 
-It asks nothing of anything: no style sheet, no request but for the pictures beside it; its one script loads the page
-again, and its policy lets no other run. A thread of its own writes it, so that a slow share never holds up the service; what cannot be written is left until the next change.
+It asks nothing of anything: no style sheet, no request but for the pictures beside it. Its one script loads the page
+again, and its policy lets no other run. A thread of its own writes it, so that a slow share never holds up the service;
+what cannot be written is left until the next change.
 """
 
 import base64

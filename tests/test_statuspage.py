@@ -84,7 +84,7 @@ def test_nothing_in_it_asks_or_runs_anything(workspace: Workspace) -> None:
     digest = base64.b64encode(hashlib.sha256(statuspage.SCRIPT.encode()).digest()).decode()
     assert f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'" in page
     for tag, attributes in Elements(page).seen:
-        assert tag not in ( "link", "iframe", "object", "embed", "base", "form"), tag
+        assert tag not in ("link", "iframe", "object", "embed", "base", "form"), tag
         assert not any(name.startswith("on") for name in attributes)
         for name in ("src", "href", "action", "srcset"):
             assert (attributes.get(name) or "./").startswith(("./", "data:image/webp;base64,"))
