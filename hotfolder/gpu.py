@@ -14,7 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -43,6 +43,10 @@ select max(id), substr(at, 1, 16) || ':00.000Z', device, job_id, 60, loaded,
   {", ".join(f"round(avg({name}), 1)" for name in FIGURES)}
 from gpu_samples where span_s=1 and at < ? group by substr(at, 1, 16), device
 """  # the columns that are no mean are those of the row with max(id): sqlite.org/lang_select.html, "bare columns"
+PUT = f"""
+insert into gpu_samples(job_id, loaded, at, device, {", ".join(FIGURES)})
+values((select id from jobs where id=:job_id), :loaded, :at, :device, {", ".join(f":{name}" for name in FIGURES)})
+"""
 FORGET = "delete from gpu_samples where span_s=1 and at < ?"
 
 
@@ -291,12 +295,7 @@ class Monitor:
 
 def put_samples(catalog: Catalog, samples: list[Sample]) -> None:
     """Write samples within the caller's transaction."""
-    names = ("at", "device", *FIGURES)
-    catalog.connection.executemany(
-        f"insert into gpu_samples(job_id, loaded, {', '.join(names)}) "
-        f"values((select id from jobs where id=?), ?, {', '.join('?' for _ in names)})",
-        [(one.job_id, json.dumps(one.loaded), *(getattr(one, name) for name in names)) for one in samples],
-    )
+    catalog.connection.executemany(PUT, [{**asdict(one), "loaded": json.dumps(one.loaded)} for one in samples])
 
 
 def thin(catalog: Catalog, now: datetime) -> None:
