@@ -17,8 +17,11 @@ TABLES = {
     "finished_at run_s load_s wait_reason error",
     "images": "id job_id path sha256 pixel_sha256 width height format kind prompt negative_prompt caption tags seed "
     "seed_locked model profile loras steps guidance sampler rating review parent_path prompt_tokens peak_vram_mb "
-    "energy_wh created_at",
+    "energy_wh created_at hot_folder signature",
     "detections": "id job_id image_path label score x0 y0 x1 y1",
+    "image_words": "what word image_id",
+    "gpu_samples": "id at device job_id span_s utilisation_percent memory_used_mb memory_total_mb temperature_c "
+    "power_w loaded",
     "models": "name family path sha256 bytes licence trigger_words",
 }
 """The public columns."""
@@ -63,6 +66,51 @@ def test_a_migration_that_breaks_leaves_the_catalog_as_it_was(path: Path, monkey
     monkeypatch.undo()
     Catalog(path).close()
     assert not sqlite3.connect(path).execute("select 1 from sqlite_master where name='extra'").fetchall()
+
+
+def of_version(path: Path, version: int) -> sqlite3.Connection:
+    """Make a catalog as the hotfolder of that version made it."""
+    connection = sqlite3.connect(path)
+    connection.executescript("".join(schema.MIGRATIONS[:version]) + f"pragma user_version = {version};")
+    return connection
+
+
+def test_a_catalog_of_version_2_keeps_its_rows_and_gets_what_is_new_of_them(path: Path, tmp_path: Path) -> None:
+    with of_version(path, 2) as connection:
+        connection.executescript("""
+            insert into drops(id, hot_folder, name, state, files, created_at)
+              values('d', 'night', 'n', 'done', '[]', '');
+            insert into jobs(id, drop_id, state, kind, hot_folder, name, spec, planned, position, created_at)
+              values(7, 'd', 'done', 'generate', 'night', 'n', '{}', '[]', 1, '');""")
+        columns = "id, job_id, path, tags, loras, prompt, sha256, pixel_sha256, width, height, format, kind, created_at"
+        connection.executemany(
+            f"insert into images({columns}) values(?, ?, ?, ?, ?, ?, 's', 'p', 1, 1, 'png', 'generate', '2026')",
+            [
+                ("i1", 7, "outbox/1.png", 'sea, quoted "x"', '[{"name": "tarot", "weight": 1}]', "a lighthouse"),
+                ("i2", None, "outbox/2.png", None, None, "a cottage"),
+                ("i3", 7, "outbox/3.png", "sea", "no JSON at all", "a fox"),
+            ],
+        )
+    before = connection.execute(f"select {columns} from images order by id").fetchall()
+    connection.close()
+    catalog = Catalog(path)
+    assert [tuple(row.values()) for row in catalog.rows(f"select {columns} from images order by id")] == before
+    assert catalog.rows("select id, hot_folder, signature from images order by id") == [
+        {"id": "i1", "hot_folder": "night", "signature": None},
+        {"id": "i2", "hot_folder": None, "signature": None},
+        {"id": "i3", "hot_folder": "night", "signature": None},
+    ]
+    words = catalog.rows("select what, word, image_id from image_words order by what, image_id, word")
+    assert [tuple(row.values()) for row in words] == [
+        ("lora", "tarot", "i1"), ("tag", 'quoted "x"', "i1"), ("tag", "sea", "i1"), ("tag", "sea", "i3"),
+    ]  # fmt: skip
+    found = "select images.id from images_fts join images on images.rowid=images_fts.rowid where images_fts match ?"
+    assert catalog.rows(found, "lighthouse") == [{"id": "i1"}]
+    assert catalog.rows("insert into images_fts(images_fts) values('integrity-check')") == []
+    Catalog(tmp_path / "fresh.db").close()
+    tables = "select name, sql from sqlite_master where name not like 'sqlite_%' order by name"
+    with store.reading(tmp_path / "fresh.db") as fresh:
+        assert catalog.rows(tables) == fresh.rows(tables)
 
 
 def test_what_is_no_catalog_is_said(path: Path) -> None:
