@@ -25,8 +25,8 @@ from hotfolder.pausing import Pausing
 from hotfolder.publish import Staged
 from hotfolder.recovery import pick_up_stranded, recover
 from hotfolder.statuspage import StatusPage
-from hotfolder.telling import Running, Telling
-from hotfolder.workerprocess import WorkerProcess
+from hotfolder.telling import Telling
+from hotfolder.working import Working
 from hotfolder.workspace import Workspace
 
 log = logging.getLogger("hotfolder")
@@ -52,9 +52,6 @@ class Service:
         self.catalog = Catalog(workspace.catalog)
         self.tell = tell
         self.taking: Taking
-        self.worker: WorkerProcess | None = None
-        self.running: Running | None = None
-        self.loaded: list[str] = []
         self.stopping = False
         self.paused: str | None = None
         self._bell = threading.Event()
@@ -65,7 +62,8 @@ class Service:
         self._pausing = Pausing(workspace)
         self._fetcher = Fetcher(workspace, self.catalog, self._bell.set, tell)
         self._following = Following(workspace, self.catalog, self._bell.set)
-        self._monitor = gpu.Monitor(self._bell.set, lambda: self.loaded, nvml)
+        self._monitor = gpu.Monitor(self._bell.set, lambda: self._working.loaded, nvml)
+        self._working = Working(workspace, self._monitor, self._bell.set)
 
     def run(self, once: bool = False) -> None:
         """Watch until stopped; with `once`, until nothing more can run. The caller holds the workspace."""
@@ -102,7 +100,7 @@ class Service:
                 log.warning("%s; the next start goes on from here", error)
         self._fetcher.end()
         self._following.end()
-        self.let_worker_go()
+        self._working.let_go()
         self.tell_now(None)
         self._page.end()
         self.catalog.close()
@@ -137,8 +135,8 @@ class Service:
             self.taking.cancel_waiting(row)
         else:
             chain = [step for step in chains.steps_of(self.catalog, row) if step["state"] not in final]
-            if self.running and self.running.job["id"] in [step["id"] for step in chain]:
-                self.lose_worker()
+            if self._running_id in [step["id"] for step in chain]:
+                self._working.lose()
             with self.catalog.transaction():
                 for step in chain:
                     queue.put_end(self.catalog, step["id"], "cancelled", "cancelled")
@@ -149,7 +147,7 @@ class Service:
         """Go on with jobs that disk trouble left halfway."""
         if self._pausing.in_trouble or not self._stranded:
             return
-        pick_up_stranded(self.workspace, self.catalog, self.running.job["id"] if self.running else None)
+        pick_up_stranded(self.workspace, self.catalog, self._running_id)
         self._stranded, self._look_at = False, 0.0  # what comes after these is among what waits
 
     # -- from the inbox to the queue ----------------------------------------------------------------------------
@@ -213,54 +211,37 @@ class Service:
 
     def start_next(self) -> None:
         """Give the worker the job the planner picks; one whose model does not fit this machine any more waits."""
-        if self.running or self.paused or self.stopping:
+        if self._working.running or self.paused or self.stopping:
             return
-        picked = orders.pick(self.workspace, self.catalog, self.loaded)
+        picked = orders.pick(self.workspace, self.catalog, self._working.loaded)
         if picked is None or not (job := queue.claim_job(self.catalog, picked.id)):
             return
         atomic.crash_point("job_claimed")
-        if self.worker is None:
-            self.worker = WorkerProcess(self.workspace, self._bell.set)
-            self.loaded = []
-        self.running = Running(job)
         try:
-            self.worker.send(orders.order(self.workspace, self.catalog, job, self.machine()))
+            order = orders.order(self.workspace, self.catalog, job, self.machine())
         except HotfolderError as error:  # the profile or the card is another than when the job was taken in
-            self.take_failure({"waits": True, "error": str(error)})
+            self._put_waiting(job, str(error))
             return
-        self._monitor.begin(job["id"])
+        self._working.begin(job, order)
         self.tell(job, "started")
 
     def hear_worker(self) -> None:
         """Act on what the worker said; notice when it died or hangs."""
-        if self.worker is None:
-            return
-        for message in self.worker.hear():
-            if self.running:
-                self.running.hear()
-            self.loaded = message.get("loaded", self.loaded)
-            if message["event"] == "progress":
-                if self.running:
-                    self.running.move_on(message)
-                    self.tell({**self.running.job, **message}, "progress")
+        for message in self._working.hear():
+            if message["event"] == "progress" and self._working.running:
+                self.tell({**self._working.running.job, **message}, "progress")
             elif message["event"] == "done":
                 self.publish_result(message)
             elif message["event"] == "failed":
                 self.take_failure(message)
-            elif message["event"] == "died":
-                self.strike(WorkerLost(f"The worker died while it ran this job: {message['how']}."))
-                return
-        timeout = self.workspace.settings.job_timeout_s
-        if self.running and time.monotonic() - self.running.heard_at > timeout:
-            self.worker.kill()
-            self.strike(WorkerLost(f"The worker gave no sign of life for {timeout:g} s while it ran this job."))
+            elif message["event"] == "died" and self._working.running:
+                self.strike(WorkerLost(message["why"]))
 
     def publish_result(self, message: dict[str, Any]) -> None:
         """Intend, link, record, file away; the worker starts on the next job first."""
-        message["energy_wh"] = self._monitor.end()
-        job = self._take_running()
+        job, energy_wh = self._working.end_job()
         staged = [Staged(**one) for one in message["staged"]]
-        publish.intend(self.workspace, self.catalog, job, staged, message)
+        publish.intend(self.workspace, self.catalog, job, staged, message | {"energy_wh": energy_wh})
         self.start_next()
         publish.publish(self.workspace, self.catalog, job["id"])
         self.tell({**job, "made": chains.made(self.catalog, job), "notes": message.get("notes", [])}, "done")
@@ -268,10 +249,13 @@ class Service:
 
     def take_failure(self, message: dict[str, Any]) -> None:
         """Let a job wait, put it back until its disk has room, try it in a fresh worker, or end it as failed."""
-        job = self._take_running()
+        if message.get("retryable"):
+            self._working.let_go()
+            self.strike(OutOfMemory(message["error"]))
+            return
+        job, _ = self._working.end_job()
         if message["waits"]:
-            with self.catalog.transaction():
-                queue.put_waiting(self.catalog, job["id"], message["error"])
+            self._put_waiting(job, message["error"])
             return
         if message.get("disk_full"):
             # first of all room for the catalog, if they share the disk
@@ -280,22 +264,14 @@ class Service:
                 queue.put_back(self.catalog, job["id"])
             self.paused, self._stranded = self._pausing.meet(OSError(message["error"])), True
             return
-        if message["retryable"]:
-            self.let_worker_go()
-            self.running = Running(job)
-            self.strike(OutOfMemory(message["error"]))
-            return
         with self.catalog.transaction():
             queue.put_end(self.catalog, job["id"], "failed", message["error"])
         self.tell({**job, "error": message["error"]}, "failed")
         self.file_away_if_ended(job["drop_id"])
 
     def strike(self, error: WorkerLost | OutOfMemory) -> None:
-        """The worker is gone: its job, if it had one, goes back with a strike, and the second strike fails it."""
-        self.worker, self.loaded = None, []
-        if self.running is None:
-            return
-        job = self._take_running()
+        """The worker is gone: its job goes back with a strike, and the second strike fails it."""
+        job, _ = self._working.end_job()
         log.warning("job %s: %s", job["id"], error)
         with self.catalog.transaction():
             queue.put_requeue(self.catalog, job["id"], error=error)
@@ -313,18 +289,19 @@ class Service:
             publish.file_away(self.workspace, self.catalog, drop)
             self._filed = True
 
-    def _take_running(self) -> dict[str, Any]:
-        """Return the row of the running job, which has left its worker."""
-        assert self.running
-        self._monitor.end()
-        job, self.running = self.running.job, None
-        return job
+    def _put_waiting(self, job: dict[str, Any], reason: str) -> None:
+        with self.catalog.transaction():
+            queue.put_waiting(self.catalog, job["id"], reason)
+
+    @property
+    def _running_id(self) -> int | None:
+        return self._working.running.job["id"] if self._working.running else None
 
     # -- the loop's own business --------------------------------------------------------------------------------
 
     def is_drained(self) -> bool:
         """Say whether nothing runs, nothing can run, and nothing is settling."""
-        if self.running or self.taking.settled or self.taking.unsettled:
+        if self._working.running or self.taking.settled or self.taking.unsettled:
             return False
         if self.paused is not None:
             return True
@@ -341,49 +318,33 @@ class Service:
             return
         looks_at = max(self._look_at, self._look_not_before, self._pausing.trouble_until)
         follows_at = max(self._following.due_at, self._pausing.trouble_until)
-        due = [min(looks_at, follows_at, self._fetcher.due_at, self._telling.due_at) - time.monotonic()]
-        if self.paused:
-            due.append(PAUSE_S)
-        if self.running:
-            due.append(self.running.heard_at + self.workspace.settings.job_timeout_s - time.monotonic())
-        self._bell.wait(max(0.0, min(due)))
+        due_at = min(looks_at, follows_at, self._fetcher.due_at, self._telling.due_at, self._working.hangs_at)
+        rest_s = due_at - time.monotonic()
+        self._bell.wait(max(0.0, min(rest_s, PAUSE_S) if self.paused else rest_s))
 
     def finish_running(self, watch: Watch) -> None:
         """Let the running job end within the grace time; else put it back where it was."""
         until = time.monotonic() + self.workspace.settings.stop_grace_s
-        if self.running:
-            self.tell(self.running.job, "stopping")
-        while self.running and time.monotonic() < until:
+        if self._working.running:
+            self.tell(self._working.running.job, "stopping")
+        while self._working.running and time.monotonic() < until:
             self._bell.wait(0.1)
             self._bell.clear()
             self.hear_worker()
             self.tell_now(watch)
-        if self.running:
-            job = self._take_running()
-            self.lose_worker()
+        if self._working.running:
+            job = self._working.running.job
+            self._working.lose()
             with self.catalog.transaction():
                 queue.put_back(self.catalog, job["id"])
             self.tell(job, "put back")
-
-    def lose_worker(self) -> None:
-        """End the worker at once, on purpose."""
-        if self.worker:
-            self.worker.kill()
-        self._monitor.end()
-        self.worker, self.running, self.loaded = None, None, []
-
-    def let_worker_go(self) -> None:
-        """Let an idle worker leave by itself."""
-        if self.worker:
-            self.worker.end(grace_s=10)
-        self.worker, self.loaded = None, []
 
     def tell_now(self, watch: Watch | None) -> None:
         """Write what happens now, for `status`; at once when the service ends."""
         if watch and not self._telling.is_time():
             return
         now = {
-            "model": self.loaded[-1] if self.loaded else "",
+            "model": self._working.loaded[-1] if self._working.loaded else "",
             "fetching": self._fetcher.saying,
             "paused": "stopping; the running job may finish first" if self.stopping else self.paused,
             "profile": self.workspace.settings.profile,
@@ -392,4 +353,4 @@ class Service:
             "not_taken": self.taking.strangers[:100],
             "gpu": self._monitor.told(),
         }
-        self._telling.tell(now, self.running)
+        self._telling.tell(now, self._working.running)

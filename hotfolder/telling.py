@@ -5,41 +5,13 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
+from hotfolder.working import Running
 from hotfolder.workspace import Workspace
 
 TELL_S = 0.5
 """At most this often, in seconds, what happens now is written."""
-
-
-@dataclass
-class Running:
-    """The job that the worker has, and how far it has come. Times are monotonic seconds."""
-
-    job: dict[str, Any]
-    heard_at: float = field(default_factory=time.monotonic)
-    progress: dict[str, Any] = field(default_factory=dict)
-    first_step: dict[str, Any] = field(default_factory=dict)
-    first_step_at: float = 0.0
-
-    def hear(self) -> None:
-        self.heard_at = time.monotonic()
-
-    def move_on(self, message: dict[str, Any]) -> None:
-        """Take note of a `progress` message. The pace is counted from the first one: loading is not in it."""
-        if not self.progress:
-            self.first_step, self.first_step_at = message, self.heard_at
-        self.progress = message
-
-    def told(self) -> dict[str, Any]:
-        return {
-            "job": {name: self.job[name] for name in ("id", "kind", "name", "started_at")},
-            "progress": self.progress,
-            "first_step": self.first_step,
-            "stepping_s": round(self.heard_at - self.first_step_at, 3),
-        }
 
 
 class Telling:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hotfolder import orders, service
+from hotfolder import orders, working
 from hotfolder.models.placement import Machine
 from hotfolder.service import Service
 from tests.intake.bench import Bench
@@ -44,7 +44,7 @@ class Refuser:
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     bench = Bench(tmp_path / "w")
     tiny.put_weights(bench.workspace.models)
-    monkeypatch.setattr(service, "WorkerProcess", Refuser)
+    monkeypatch.setattr(working, "WorkerProcess", Refuser)
     monkeypatch.setattr(Refuser, "orders", [])
     return bench
 
