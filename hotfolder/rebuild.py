@@ -18,7 +18,7 @@ from hotfolder.catalog.store import Catalog, utc_now
 from hotfolder.errors import HotfolderError
 from hotfolder.images import SUFFIXES
 from hotfolder.intake import claim
-from hotfolder.metadata import read
+from hotfolder.metadata import read, record
 from hotfolder.outbox import reading, standing
 from hotfolder.workspace import Workspace
 
@@ -98,8 +98,8 @@ def _put_picture(workspace: Workspace, catalog: Catalog, path: Path, worked_on: 
             pictures.put_image(catalog, facts, output, utc_now())
     except sqlite3.IntegrityError:  # a copy of a picture that has its row
         return False
-    if sha256 := (found.job or {}).get("image_sha256"):
-        worked_on[relative] = str(sha256)
+    if record.is_text(sha256 := (found.job or {}).get("image_sha256")):
+        worked_on[relative] = sha256
     return True
 
 
@@ -117,7 +117,7 @@ def _find_moved_parents(workspace: Workspace, catalog: Catalog, worked_on: dict[
 def _input_of(catalog: Catalog, job: dict[str, Any]) -> str | None:
     """Return where the picture that a job worked on lies; by its hash, since another may have its name by now. Of
     several copies it is the one of that name."""
-    sha256, name = job.get("image_sha256"), job.get("image")
+    sha256, name = (given if record.is_text(given := job.get(key)) else None for key in ("image_sha256", "image"))
     rows = catalog.rows("select files from drops where files like ?", f"%{sha256}%") if sha256 else ()
     copies = [str(file["path"]) for row in rows for file in queue.files_of(row) if file["sha256"] == sha256]
     named = [path for path in copies if name and Path(path).name == Path(name).name]

@@ -88,9 +88,10 @@ def _strays(catalog: store.Reader, here: dict[str, Path]) -> Iterator[str]:
         if path in known or file.suffix.lower() not in images.SUFFIXES:
             continue
         try:
-            number = read.read(file).image_id
+            found = read.read(file)
         except (HotfolderError, OSError):
             continue
+        number = found.image_id if found.record.get("kind") else None  # without one it is nobody's result
         if number and not catalog.rows("select 1 from images where id=?", number):
             yield f"{path} lies in outbox and is not in the catalog"
 

@@ -1,18 +1,18 @@
 """`on_keep`: the job that is put into an inbox when a picture is first kept. Exactly once for each picture: its file is
 called after the picture's id, and one that was ever there is not written again."""
 
+import json
 import logging
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from hotfolder import atomic
+from hotfolder import atomic, yamlfile
 from hotfolder.catalog.store import Reader
 from hotfolder.errors import JobError
 from hotfolder.intake import language
 from hotfolder.names import display
 from hotfolder.workspace import Workspace
-from hotfolder.yamlfile import Document
 
 
 def put_jobs(workspace: Workspace, catalog: Reader, kept: Sequence[tuple[str, str, dict[str, Any]]]) -> bool:
@@ -28,8 +28,9 @@ def put_jobs(workspace: Workspace, catalog: Reader, kept: Sequence[tuple[str, st
     is_new = False
     for number, path, on_keep in kept:
         try:
-            spec = language.resolve([Document("on_keep", on_keep, {})], None)
-        except JobError as error:
+            (document,) = yamlfile.parse(json.dumps(on_keep, ensure_ascii=False).encode(), "on_keep")
+            spec = language.resolve([document], None)
+        except (JobError, ValueError, RecursionError) as error:  # what a stranger's picture says may be anything
             logging.getLogger("hotfolder").warning("%s was kept; its on_keep is no job: %s", display(path), error)
             continue
         target = workspace.inbox / spec.kind / names[number]

@@ -15,7 +15,7 @@ from hotfolder import atomic, images
 from hotfolder.catalog import pictures
 from hotfolder.errors import HotfolderError
 from hotfolder.images import PROMISED
-from hotfolder.metadata import read
+from hotfolder.metadata import read, record
 
 _ANY_SIZE = 1 << 62
 
@@ -61,7 +61,8 @@ def _said(file: Path, max_pixels: int) -> dict[str, Any]:
         sniffed = images.sniff(file, _ANY_SIZE)
         return said | {"width": sniffed.width, "height": sniffed.height}
     image = images.open_picture(file, max_pixels).image
-    facts = facts_of(found, image, file) | {"parent_path": (found.job or {}).get("image")}
+    named = (found.job or {}).get("image")
+    facts = facts_of(found, image, file) | {"parent_path": named if record.is_text(named) else None}
     size = {key: facts[key] for key in ("width", "height", "pixel_sha256")}
     return said | size | {"facts": facts if found.image_id and found.record.get("kind") else None}
 

@@ -1,5 +1,6 @@
 """What becomes of a picture's row when people do something to its file; each with a service that really runs."""
 
+import json
 import shutil
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from hotfolder import verify
 from hotfolder.catalog import pictures
-from tests.service.living import Living, living, picture, poll
+from tests.service.living import Living, hotfolder, living, picture, poll
 
 KEPT = "upscale/folder.yaml", "model: lanczos\nfactor: 2\non_keep: {kind: cutout, note: kept}\n"
 
@@ -181,6 +182,38 @@ def test_stars_in_exif_alone_are_read(one: Living, form: str) -> None:
     words = ["-overwrite_original", "-q", "-IFD0:RatingPercent=75", "-IFD0:XPKeywords=sea;night"]
     subprocess.run(["exiftool", *words, str(path)], check=True)
     becomes(one, image["id"], rating=4, tags="sea, night")
+
+
+HOSTILE: dict[str, dict[str, Any]] = {
+    "kind": {"kind": {"a": 1}},
+    "prompt": {"prompt": "a\ud800b"},
+    "steps": {"steps": 2**70},
+    "words": {"loras": ["abc"]},
+    "mapping": {"loras": {"name": "x"}},
+    "created": {"created_at": [1]},
+    "energy": {"energy_wh": "much", "peak_vram_mb": float("nan"), "prompt_tokens": {}},
+    "seed": {"seed": "\ud800"},
+    "image": {"job": {"image": {"x": 1}, "image_sha256": ["\ud800"]}},
+    "list": {"job": {"on_keep": [1]}},
+    "kept": {"job": {"on_keep": {"kind": {"a": 1}}}},
+    "note": {"job": {"on_keep": {"kind": "upscale", "note": "\ud800"}}},
+    "deep": {"job": {"on_keep": {"kind": "upscale", "on_keep": json.loads('{"a":' * 300 + "1" + "}" * 300)}}},
+}
+
+
+def test_a_strangers_picture_may_say_anything_of_itself(one: Living) -> None:
+    keep = one.workspace.outbox / "from elsewhere" / "keep"
+    keep.mkdir(parents=True)
+    for place, (name, record) in enumerate(HOSTILE.items()):
+        info = PngInfo()
+        info.add_text("hotfolder", json.dumps({"image_id": f"evil-{name}", "kind": "generate", **record}))
+        Image.new("RGB", (8, 8), (place, 0, 0)).save(keep / f"{name}.png", pnginfo=info)
+    known = HOSTILE.keys() - {"kind"}
+    poll(lambda: len(one.rows("select 1 from images where id like 'evil-%'")) == len(known), "their rows", 20)
+    assert not list(one.workspace.inbox.rglob("keep-evil*"))
+    made(one, "after the strangers")
+    assert verify.verify(one.workspace, settled=False) == []
+    assert hotfolder(one.root, "rebuild").returncode == 3, "the service lives"
 
 
 def test_an_outbox_that_is_away_forgets_nothing(tmp_path: Path) -> None:
