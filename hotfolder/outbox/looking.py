@@ -1,5 +1,6 @@
 """One look at outbox: which pictures lie there, and what differs from the catalog. No file is opened."""
 
+import contextlib
 import os
 import stat
 from collections.abc import Mapping
@@ -121,7 +122,8 @@ def scan(outbox: Path) -> Scan:
                     elif is_folder or item.is_symlink():
                         closed.append(f"{prefix}{item.name}{'/' if item.is_dir() else ''}")
                     elif os.path.splitext(item.name)[1].lower() in SUFFIXES or item.name.endswith(".xmp"):
-                        statuses[item.name] = item.stat(follow_symlinks=False)
+                        with contextlib.suppress(FileNotFoundError):  # moved meanwhile; the others lie there still
+                            statuses[item.name] = item.stat(follow_symlinks=False)
         except FileNotFoundError:
             if depth == 0:
                 raise
