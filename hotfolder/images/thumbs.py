@@ -43,9 +43,9 @@ def thumbnail(picture: Path, kept: Path) -> bytes:
         RejectedInput: it is no whole picture, or has more than MAX_PIXELS pixels.
         OSError: it cannot be read at all.
     """
-    with contextlib.suppress(FileNotFoundError):
-        if kept.stat().st_mtime >= picture.stat().st_mtime:
-            return kept.read_bytes()
+    with contextlib.suppress(OSError):
+        if kept.stat().st_mtime >= picture.stat().st_mtime and _is_whole(data := kept.read_bytes()):
+            return data
     with header.opened(picture, MAX_PIXELS) as image, header.rejecting(picture.name):
         image.draft("RGB", (EDGE_PX, EDGE_PX))  # JPEG alone: decoded small at once
         data = _encoded(ImageOps.exif_transpose(_small(image)))
@@ -77,10 +77,19 @@ def _encoded(small: Image.Image) -> bytes:
     return target.getvalue()
 
 
+def _is_whole(data: bytes) -> bool:
+    """Say whether a WebP is as long as it says; thumbnails are not flushed, and a power cut may leave half of one."""
+    return data[:4] == b"RIFF" and data[8:12] == b"WEBP" and int.from_bytes(data[4:8], "little") + 8 == len(data)
+
+
 def _keep(kept: Path, data: bytes) -> None:
     """Write under a name of our own first: two requests for one thumbnail may do so at the same time."""
     kept.parent.mkdir(exist_ok=True)
     descriptor, part = tempfile.mkstemp(dir=kept.parent, prefix=".", suffix=".part")
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-    os.replace(part, kept)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        os.replace(part, kept)
+    except OSError:  # a full disk
+        os.unlink(part)
+        raise

@@ -54,8 +54,23 @@ def test_thumbnails_are_small_webp_and_kept(workplace: Any, image_id: str, size:
 def test_a_thumbnail_that_is_there_is_used(workplace: Any) -> None:
     thumbs = workplace.root / ".hotfolder" / "thumbs"
     thumbs.mkdir()
-    (thumbs / "knight1.webp").write_bytes(b"made by the worker")
-    assert workplace.get("/-/hotfolder/thumb/knight1").content == b"made by the worker"
+    Image.new("RGB", (3, 2)).save(thumbs / "knight1.webp")
+    assert workplace.get("/-/hotfolder/thumb/knight1").content == (thumbs / "knight1.webp").read_bytes()
+
+
+@pytest.mark.parametrize("left", [b"", b"RIFF", b"half"])
+def test_a_thumbnail_of_which_a_power_cut_left_half_is_made_again(workplace: Any, left: bytes) -> None:
+    kept = workplace.root / ".hotfolder" / "thumbs" / "knight1.webp"
+    whole = workplace.get("/-/hotfolder/thumb/knight1").content
+    kept.write_bytes(whole[: len(whole) // 2] if left == b"half" else left)
+    assert workplace.get("/-/hotfolder/thumb/knight1").content == whole == kept.read_bytes()
+
+
+def test_a_thumbnail_that_no_disk_takes_leaves_nothing_and_is_shown(workplace: Any) -> None:
+    taken = workplace.root / ".hotfolder" / "thumbs" / "knight1.webp"
+    taken.mkdir(parents=True)
+    assert workplace.get("/-/hotfolder/thumb/knight1").content.startswith(b"RIFF")
+    assert list(taken.parent.iterdir()) == [taken]
 
 
 def test_a_thumbnail_older_than_its_picture_is_made_again(workplace: Any) -> None:
