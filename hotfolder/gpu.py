@@ -268,6 +268,9 @@ class Monitor:
                 work.measured.set()
         except _NothingToMeasure as reason:
             self.why_not = self.why_not or str(reason)
+        except Exception as error:  # a library that is broken, or of another version: jobs run all the same
+            said = f"{type(error).__name__}: {error}"
+            self.why_not = self.why_not or f"the NVIDIA driver cannot be asked ({said}): nothing to measure"
         finally:
             self._asked_at = None
             self.known.set()
