@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -231,28 +230,4 @@ def test_an_outbox_that_is_away_forgets_nothing(tmp_path: Path) -> None:
         shutil.move(tmp_path / "unmounted", place.workspace.outbox)
         assert place.once().returncode == 0
         assert len(place.rows("select 1 from images")) == 2
-        assert verify.verify(place.workspace) == []
-
-
-@pytest.mark.parametrize("point", ["follow_jobs_put", "follow_recorded"])
-def test_a_kill_while_following_loses_and_repeats_nothing(tmp_path: Path, point: str) -> None:
-    for place in living(tmp_path / "w"):
-        place.drop("upscale/folder.yaml", "model: lanczos\non_keep: {kind: upscale, note: kept}\n")
-        for name in ("a", "b"):
-            place.drop(f"upscale/{name}.png", picture())
-        place.once()
-        for image in place.rows("select path from images"):
-            path = place.workspace.absolute(image["path"])
-            (path.parent / "keep").mkdir(exist_ok=True)
-            path.rename(path.parent / "keep" / path.name)
-        token = tmp_path / "die"
-        token.touch()
-        died = place.once(HOTFOLDER_CRASH_AT=f"{point}:1:{token}")
-        assert died.returncode == -signal.SIGKILL
-        assert place.once().returncode == 0
-        assert len(place.rows("select 1 from images where review='keep'")) == 2
-        assert (
-            len(place.rows("select 1 from jobs where spec like '%kept%' and spec like '%outbox/%' and state='done'"))
-            == 2
-        )
         assert verify.verify(place.workspace) == []

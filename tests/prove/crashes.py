@@ -13,8 +13,10 @@ from tests.prove.trial import Trial, crash_points
 OTHER_DEVICE = Path("/dev/shm")
 RECOVERY = {"recover_given_back": "claim_flushed", "recover_requeued": "run_started", "recover_published": "intended"}
 """Steps of the recovery itself, each with a step at which the service dies first so that there is something to do."""
+FOLLOWING = {"follow_jobs_put", "follow_recorded"}
+"""Steps that need somebody who has kept pictures."""
 ONCE_ONLY = {"claim_intent", "claim_folders", "claim_flushed", "claim_committed", "recover_requeued",
-             "recover_published"}  # fmt: skip
+             "recover_published", *FOLLOWING}  # fmt: skip
 
 
 def crash_run(folder: Path, point: str, seed: int, planted: str = "", count: int | None = None) -> int:
@@ -28,6 +30,10 @@ def crash_run(folder: Path, point: str, seed: int, planted: str = "", count: int
     inbox = Path(tempfile.mkdtemp(dir=OTHER_DEVICE)) if needs_device else None
     try:
         trial = Trial(folder, seed, inbox, planted=planted)
+        if point in FOLLOWING:
+            trial.drop(2, ["kept"])
+            trial.finish()
+            trial.keep()
         trial.drop(1, ["chain"])
         trial.drop(5)
         count = count or (1 if point in ONCE_ONLY or point in RECOVERY else chance.randint(1, 3))
@@ -42,7 +48,7 @@ def crash_run(folder: Path, point: str, seed: int, planted: str = "", count: int
         assert trial.wait_for_death(process), f"{point} was never reached (seed {seed})"
         trial.check_always()
         if chance.random() < 0.5:
-            again = chance.choice([step for step in crash_points() if step != "claim_copied"])
+            again = chance.choice([step for step in crash_points() if step not in {"claim_copied", *FOLLOWING}])
             trial.wait_for_death(trial.start(again, 1))
             (folder / ".hotfolder" / "die").unlink(missing_ok=True)
             trial.check_always()

@@ -40,6 +40,8 @@ MUTANTS = [
     Mutant("filed_by_replace", scenes.foreign_in_done, "was overwritten"),
     Mutant("filed_before_moved", crash_at("places_reserved"), LOST),
     Mutant("files_left_behind", scenes.quiet, LOST),
+    Mutant("kept_before_its_job", crash_at("follow_recorded"), "gave 1 pictures, not 2"),
+    Mutant("kept_twice", crash_at("follow_jobs_put"), "gave 3 pictures, not 2"),
     Mutant("recover_skipped", crash_at("claim_flushed"), "left in work"),
     Mutant("give_back_skipped", crash_at("claim_flushed"), "left in work"),
     Mutant("requeue_skipped", crash_at("job_claimed"), "left in work"),

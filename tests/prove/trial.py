@@ -30,14 +30,14 @@ SORTS = ["plain", "plain", "sidecar", "broken", "deep", "several", "same name", 
 CHAIN = "pipeline:\n" + "- {kind: upscale, model: lanczos, factor: 2}\n" * 3
 RULE_OF_FIVE = "was ended"
 STRIKES = "It was tried 2 times"
+KEPT = "factor: 2\non_keep: {kind: upscale, factor: 0.5}\n"
+"""A job whose picture is kept: with what is then made of that, two pictures."""
 
 
 def crash_points() -> list[str]:
-    """Every step that the code marks: a new step is tested by being marked. Those of following outbox have tests of
-    their own (tests/outbox): they need somebody who moves pictures."""
+    """Every step that the code marks: a new step is tested by being marked."""
     sources = (ROOT / "hotfolder").rglob("*.py")
-    found = {name for path in sources for name in re.findall(r'crash_point\("([a-z_]+)"\)', path.read_text())}
-    return sorted(name for name in found if not name.startswith("follow_"))
+    return sorted({name for path in sources for name in re.findall(r'crash_point\("([a-z_]+)"\)', path.read_text())})
 
 
 def digest(data: bytes) -> str:
@@ -75,6 +75,8 @@ class Trial:
     settings: str = ""
     planted: str = ""
     expected: dict[str, Expected] = field(default_factory=dict)
+    moved: dict[str, str] = field(default_factory=dict)
+    """Where files of outbox were published that were moved since, by where they lie."""
     kills: int = 0
 
     def __post_init__(self) -> None:
@@ -108,6 +110,8 @@ class Trial:
                 job, ends_in, pictures = f"factor: 2\nnote: n{number}\n---\nfactor: 0.5\nformat: jpeg\n", "done", 2
             elif sort == "chain":
                 job, ends_in, pictures = CHAIN, "done", 3
+            elif sort == "kept":
+                job, ends_in, pictures = KEPT, "done", 2
             else:
                 job, ends_in, pictures = "", "done", 1
             files = [(folder / name, picture, ends_in, pictures)]
@@ -118,6 +122,17 @@ class Trial:
     def drop_broken_alone(self) -> None:
         """Drop a job file that can never run and belongs to no picture."""
         self._write([(self.workspace.inbox / "upscale" / "broken.yaml", b"factr: 1\n", "failed", 0)])
+
+    def keep(self) -> None:
+        """Move the pictures that are to be kept, and what lies beside them, as one does in a file manager."""
+        for beside in list(self.workspace.outbox.rglob("*.job.yaml")):
+            if "on_keep" not in beside.read_text():
+                continue
+            folder = beside.parent / "keep"
+            folder.mkdir(exist_ok=True)
+            for path in (beside, beside.with_name(beside.name.replace(".job.yaml", ".png"))):
+                self.moved[self.workspace.relative(folder / path.name)] = self.workspace.relative(path)
+                path.rename(folder / path.name)
 
     def expect(self, name: str, data: bytes, ends_in: str = "done", pictures: int = 1) -> None:
         """Expect what a test itself writes into the inbox."""
@@ -199,7 +214,8 @@ class Trial:
         for path in self._files(self.workspace.outbox):
             relative = self.workspace.relative(path)
             assert path.suffix not in (".png", ".jpg") or _is_whole(path), f"{relative} is a torn picture"
-            assert known.get(relative) == digest(path.read_bytes()), f"{relative} is not what was intended"
+            wanted = {known.get(relative), known.get(self.moved.get(relative, ""))}
+            assert digest(path.read_bytes()) in wanted, f"{relative} is not what was intended"
         for row in self.rows("pragma integrity_check"):
             assert row["integrity_check"] == "ok", row
 

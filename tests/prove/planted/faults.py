@@ -239,6 +239,40 @@ def files_left_behind(_: str) -> None:
     atomic.rename_new = lambda source, target: None
 
 
+# -- following -------------------------------------------------------------------------------------------------------
+
+
+@planted
+def kept_before_its_job(_: str) -> None:
+    """A picture counts as kept before the job for it is written."""
+    from hotfolder.outbox import keeping
+    from hotfolder.outbox.following import Following
+
+    put, do_some = keeping.put_jobs, Following._do_some
+    late: list[Any] = []
+    keeping.put_jobs = lambda *given: late.append(given) or False
+
+    def do_then_put(self: Any) -> bool:
+        do_some(self)
+        is_new = False
+        while late:
+            is_new |= put(*late.pop())
+        return is_new
+
+    Following._do_some = do_then_put
+
+
+@planted
+def kept_twice(_: str) -> None:
+    """The job for a kept picture has a new name each time."""
+    from hotfolder.outbox import keeping
+
+    put = keeping.put_jobs
+    keeping.put_jobs = lambda workspace, catalog, kept: put(
+        workspace, catalog, [(os.urandom(8).hex(), *rest) for _, *rest in kept]
+    )
+
+
 # -- recovering ------------------------------------------------------------------------------------------------------
 
 
