@@ -26,7 +26,8 @@ _WORDS = {
     "tag": "id in (select image_id from image_words where what = 'tag' and word = :tag)",
     "lora": "id in (select image_id from image_words where what = 'lora' and word = :lora)",
 }
-_SEARCH = "images.rowid in (select rowid from images_fts where images_fts match :match)"
+_SEARCH = """(images.rowid in (select rowid from images_fts where images_fts match :match)
+  or images.rowid in (select rowid from images_paths where images_paths match :path))"""
 KEYS = ("q", "show", "kind", "model", "lora", "tag", "folder", "rating", "review", "job")
 """What an address of the gallery may ask for, besides `after`."""
 
@@ -94,7 +95,9 @@ def _terms(asked: Mapping[str, str]) -> tuple[list[str], dict[str, Any]]:
         values["job"] = int(asked["job"])
     if "q" in asked:
         terms.append(_SEARCH)
-        values["match"] = match(asked["q"])
+        words = match(asked["q"])
+        # what stands in a negative prompt is not in the picture
+        values |= {"match": f"- negative_prompt : ({words})", "path": words}
     return terms, values
 
 
@@ -106,11 +109,11 @@ def place(row: Mapping[str, Any]) -> str:
 def match(text: str) -> str:
     """Return what FTS5 looks for when a user types `text`: all of its words, the last one perhaps not yet whole.
 
-    Nothing in it is read as an operator. Negative prompts are left out: what stands there is not in the picture.
+    Nothing in it is read as an operator.
     """
     words = list(dict.fromkeys(text.replace("\0", " ").split()))[:MAX_WORDS]
     quoted = " ".join('"{}"'.format(word.replace('"', '""')) for word in words)
-    return f"- negative_prompt : ({quoted} *)" if quoted else '""'
+    return f"{quoted} *" if quoted else '""'
 
 
 def choices(name: str) -> str:

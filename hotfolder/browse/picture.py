@@ -14,6 +14,7 @@ from hotfolder.browse.kin import Kin
 from hotfolder.browse.recipes import Recipe
 from hotfolder.browse.sites import Site
 from hotfolder.capabilities import outpaint
+from hotfolder.catalog import pictures
 from hotfolder.catalog.store import Reader
 from hotfolder.errors import HotfolderError
 from hotfolder.workspace import Workspace
@@ -71,6 +72,7 @@ async def page(datasette: Any, request: Any) -> Response:
         newer=seen.newer,
         older=seen.older,
         keys=urlencode(asked),
+        place=finding.place(image),
         recipe=recipe,
         is_there=is_there,
         before=beside,
@@ -100,11 +102,18 @@ async def _look(datasette: Any, site: Site, image_id: str, asked: dict[str, str]
 
 
 def _read(workspace: Workspace, seen: Seen) -> tuple[Recipe, bool, Beside | None]:
-    """Return what the files say: the recipe, whether the picture is there, and the one that it was made from."""
+    """Return what the files say: the recipe, whether the picture is there, and the one that it was made from.
+
+    The row is brought up to where the picture lies: the catalog learns of a move a moment later.
+    """
     image = seen.image
+    file = sources.picture(workspace, image)
+    is_there = file is not None
+    if file and not sources.locate(workspace, image["path"]):
+        path = files.named(workspace.outbox, file)
+        image |= {"path": path, "review": pictures.review_of(path)}
     recipe = recipes.of_picture(workspace, image, seen.job)
     found = sources.before(workspace, image["parent_path"])
-    is_there = sources.picture(workspace, image) is not None
     if found is None:
         return recipe, is_there, None
     box = _box(image, recipe.values, (found.width, found.height))

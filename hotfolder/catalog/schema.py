@@ -86,6 +86,7 @@ MIGRATIONS: list[str] = [
     # `signature`: size, time and number of the file as it was last read, so that a change is seen without reading it.
     # `images_order` holds all that the gallery's filters ask for but words: one walk along it answers any of them.
     # `images_kind` and so on: what Datasette counts for its facets, where one of them is chosen.
+    # `images_paths`: the words of names and folders, for who looks for a photograph by its name.
     # `image_words`: each tag and LoRA of a picture, kept up by triggers from `tags` (", " between) and `loras` (JSON).
     f"""
     alter table images add column hot_folder text;
@@ -113,6 +114,18 @@ MIGRATIONS: list[str] = [
     create index images_rating on images(rating, created_at, kind, model, review);
     create index images_review on images(review, created_at, kind, model, rating);
     create index images_folder on images(hot_folder, created_at, kind, model, rating, review);
+    create virtual table images_paths using fts5(path, content='images', content_rowid='rowid');
+    insert into images_paths(images_paths) values('rebuild');
+    create trigger images_paths_insert after insert on images begin
+      insert into images_paths(rowid, path) values (new.rowid, new.path);
+    end;
+    create trigger images_paths_delete after delete on images begin
+      insert into images_paths(images_paths, rowid, path) values ('delete', old.rowid, old.path);
+    end;
+    create trigger images_paths_update after update of path on images begin
+      insert into images_paths(images_paths, rowid, path) values ('delete', old.rowid, old.path);
+      insert into images_paths(rowid, path) values (new.rowid, new.path);
+    end;
     create index images_parent on images(parent_path) where parent_path is not null;
     create index detections_image on detections(image_path);
     create index jobs_source on jobs(source_path) where source_path is not null;

@@ -212,6 +212,19 @@ def test_searching_is_not_fooled_by_operators(workplace: Any) -> None:
         assert "fox" not in walk(workplace, q=text), text
 
 
+def test_a_photograph_is_found_by_its_name_and_the_day_it_lies_under(workplace: Any) -> None:
+    workplace.add_image("photo", "outbox/upscale/2026-11-14/IMG_4021 harbour.png", prompt=None)
+    workplace.add_image("other", "outbox/upscale/2026-11-15/IMG_4022.png", prompt="a harbour")
+    for text in ("IMG_4021", "4021", "img 4021 harb", "2026-11-14", "IMG_4021 harbour.png"):
+        assert [one for one in walk(workplace, q=text) if one in ("photo", "other")] == ["photo"], text
+    assert {"photo", "other"} <= set(walk(workplace, q="harbour"))
+    workplace.connection.execute("update images set path = 'outbox/upscale/keep/first.png' where id = 'photo'")
+    workplace.connection.execute("delete from images where id = 'other'")
+    workplace.connection.commit()
+    assert walk(workplace, q="IMG_40") == []
+    assert walk(workplace, q="first") == ["photo"]
+
+
 def test_a_pasted_prompt_finds_its_picture(workplace: Any) -> None:
     chance = random.Random(5)
     words = ["".join(chance.choices(string.ascii_lowercase, k=7)) for _ in range(2500)]

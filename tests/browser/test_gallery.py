@@ -1,6 +1,7 @@
 """The gallery: every picture once, newest first, found by filters and words without a reload."""
 
 import re
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -42,6 +43,20 @@ def test_it_shows_all_pictures_once_newest_first_to_whoever_scrolls(page: Page, 
     assert shown(page) == ids(site)
     assert len(ids(site)) > 300
     assert page.evaluate("[...document.images].every((one) => !one.complete || one.naturalWidth > 0)")
+
+
+def test_the_first_picture_of_each_day_says_which_day_it_is(page: Page, site: Site) -> None:
+    page.goto(GALLERY)
+    scroll_to_the_end(page)
+    wanted, last = {}, ""
+    for row in site.place.rows(f"select id, created_at from images {ORDER}"):
+        made = datetime.fromisoformat(row["created_at"]).astimezone()
+        day = made.strftime("%a %-d %b" if made.year == datetime.now().year else "%a %-d %b %Y")
+        if day != last:
+            wanted[row["id"]] = last = day
+    assert len(wanted) > 1
+    days = "all => all.map((one) => [one.closest('[data-picture]').dataset.picture, one.dataset.day])"
+    assert dict(page.eval_on_selector_all("#grid [data-day]", days)) == wanted
 
 
 def test_nothing_jumps_while_300_pictures_load_and_scroll_by(page: Page) -> None:

@@ -41,18 +41,75 @@ def test_keys_rate_keep_and_reject_the_picture_shown(review: Page, site: Site) -
     assert read.read(file_of(site, picture)).rating == 4
     follows(site, picture, rating=4)
     review.keyboard.press("k")
-    expect(review.get_by_role("button", name="Keep")).to_have_attribute("aria-pressed", "true")
     kept = follows(site, picture, review="keep", rating=4)
     assert re.fullmatch(r"outbox/painting/[\d-]+/keep/many_02_01\.png", kept["path"])
     assert site.place.workspace.absolute(kept["path"]).is_file()
+    review.goto(f"/-/hotfolder/picture/{picture['id']}")
+    expect(review.get_by_role("button", name="Keep")).to_have_attribute("aria-pressed", "true")
     review.keyboard.press("x")
-    expect(review.get_by_role("button", name="Reject")).to_have_attribute("aria-pressed", "true")
     assert "/reject/" in follows(site, picture, review="reject")["path"]
+    review.goto(f"/-/hotfolder/picture/{picture['id']}")
+    expect(review.get_by_role("button", name="Reject")).to_have_attribute("aria-pressed", "true")
     review.keyboard.press("u")
     expect(review.get_by_role("button", name="Reject")).to_have_attribute("aria-pressed", "false")
     assert follows(site, picture, review=None)["path"] == picture["path"]
     review.reload()
     expect(review.locator("button[data-deed=rate][aria-pressed=true]")).to_have_count(4)
+
+
+def test_one_key_for_each_picture_is_enough_to_choose(review: Page, site: Site) -> None:
+    """Keep, reject, reject by mistake, undo, and keep instead; a key that is pressed twice decides once."""
+    review.goto(f"/-/hotfolder/gallery?job={site.place.images('many_05')[0]['job_id']}&kind=painting&review=open")
+    shown = review.locator("#grid [data-picture]").evaluate_all("all => all.map((one) => one.dataset.picture)")
+    review.locator("#grid a").first.click()
+    first, second, third, fourth = shown[:4]
+    at = review.locator("article[data-picture]")
+    expect(at).to_have_attribute("data-picture", first)
+    review.wait_for_load_state()
+    review.keyboard.press("k")
+    review.keyboard.press("k")
+    expect(at).to_have_attribute("data-picture", second)
+    expect(review.locator(SAID)).to_contain_text("lies in keep/ now.")
+    review.keyboard.press("x")
+    expect(at).to_have_attribute("data-picture", third)
+    expect(review.locator(SAID)).to_contain_text("lies in reject/ now.")
+    review.keyboard.press("x")
+    expect(at).to_have_attribute("data-picture", fourth)
+    expect(review.locator(SAID)).to_contain_text("lies in reject/ now.")
+    review.keyboard.press("u")
+    expect(at).to_have_attribute("data-picture", third)
+    review.wait_for_load_state()
+    expect(review.get_by_role("button", name="Reject")).to_have_attribute("aria-pressed", "false")
+    review.keyboard.press("k")
+    expect(at).to_have_attribute("data-picture", fourth)
+    review.locator(SAID).get_by_role("button", name="Undo").click()
+    expect(at).to_have_attribute("data-picture", third)
+    for one, said in ((first, "keep"), (second, "reject"), (third, None), (fourth, None)):
+        follows(site, {"id": one}, review=said)
+    review.wait_for_load_state()
+    review.keyboard.press("Escape")
+    expect(review.locator(f'#grid [data-picture="{third}"] a')).to_be_focused()
+    expect(review.locator(f'#grid [data-picture="{first}"]')).to_have_count(0)
+
+
+def test_pictures_that_are_ticked_are_kept_at_once_and_that_is_undone_at_once(review: Page, site: Site) -> None:
+    review.goto(f"/-/hotfolder/gallery?job={site.place.images('many_04')[0]['job_id']}&kind=painting")
+    cells = review.locator("#grid [data-picture]")
+    chosen = [{"id": cells.nth(place).get_attribute("data-picture")} for place in range(10)]
+    cells.nth(0).get_by_role("checkbox").check()
+    cells.nth(9).get_by_role("checkbox").click(modifiers=["Shift"])
+    expect(review.locator("#count")).to_have_text("10 chosen")
+    expect(review.get_by_role("button", name="Compare", exact=True)).to_be_disabled()
+    review.locator("#chosen").get_by_role("button", name="Keep").click()
+    expect(review.locator(SAID)).to_contain_text("10 pictures lie in keep/ now.")
+    expect(review.locator("#chosen")).to_be_hidden()
+    for one in chosen:
+        follows(site, one, review="keep")
+    expect(cells.nth(9).locator(".mark")).to_have_text("kept")
+    review.locator(SAID).get_by_role("button", name="Undo").click()
+    for one in chosen:
+        follows(site, one, review=None)
+    expect(review.locator(".mark", has_text="kept")).to_have_count(0)
 
 
 def test_buttons_do_the_same(review: Page, site: Site) -> None:

@@ -1,7 +1,8 @@
 // The gallery: more pictures as one scrolls, search as one types, new pictures as they are made, keys, and what is chosen
 // to compare. The server has rendered the first page; this fills its cells again and again.
 
-import { address, ask, make } from "./base.js";
+import { address, ask, make, mayReview } from "./base.js";
+import { markDays } from "./days.js";
 
 const TYPING_MS = 180;
 const LOOK_MS = 4000;
@@ -21,6 +22,7 @@ let latest = 0; // number of the newest question: what answers an older one is d
 let asking = new AbortController();
 let loading = null;
 let current = null;
+let anchor = null; // the cell that was ticked last
 
 function asked() {
   return Object.fromEntries([...new FormData(filters)].filter(([, value]) => value.trim()));
@@ -38,7 +40,7 @@ function fill(cell, { id, kind, label, width, height, rating, review, created_at
   cell.querySelector(".kind").textContent = kind;
   cell.querySelector(".words").textContent = label;
   box.value = id;
-  box.setAttribute("aria-label", `Compare ${label}`);
+  box.setAttribute("aria-label", `Choose ${label}`);
   paint(cell, rating, review);
   return cell;
 }
@@ -100,6 +102,7 @@ function tell(after) {
   const one = cells.size === 1 && !after;
   told.textContent = cells.size ? `${cells.size}${after ? "+" : ""} ${one ? "picture" : "pictures"}` : "no picture";
   told.className = "quiet";
+  markDays(grid.children);
 }
 
 function fail(error) {
@@ -225,17 +228,29 @@ async function move(key) {
 
 function choose(cell, wanted) {
   const { picture } = cell.dataset;
-  if (wanted && chosen.size >= MOST) told.textContent = `${MOST} pictures can be compared; take one away first.`;
+  if (wanted && !mayReview && chosen.size >= MOST) told.textContent = `${MOST} pictures can be compared; take one away first.`;
   else if (wanted) chosen.add(picture);
   else chosen.delete(picture);
   cell.querySelector("input").checked = chosen.has(picture);
+  anchor = cell;
   showChosen();
+}
+
+/** Choose all from the one that was ticked last to this one. */
+function chooseTo(cell) {
+  const [from, to] = [anchor, cell].map((one) => [...grid.children].indexOf(one)).sort((one, other) => one - other);
+  if (from >= 0) for (const one of [...grid.children].slice(from, to + 1)) choose(one, true);
 }
 
 function showChosen() {
   bar.hidden = !chosen.size;
-  count.textContent = chosen.size === 1 ? "1 chosen; choose another" : `${chosen.size} chosen`;
-  go.disabled = chosen.size < 2;
+  const alone = mayReview ? "1 chosen" : "1 chosen; choose another";
+  count.textContent = chosen.size === 1 ? alone : `${chosen.size} chosen`;
+  go.disabled = !isComparable();
+}
+
+function isComparable() {
+  return chosen.size > 1 && chosen.size <= MOST;
 }
 
 function chooseNone() {
@@ -286,6 +301,9 @@ addEventListener("popstate", () => {
 
 grid.addEventListener("focusin", ({ target }) => become(target.closest(".cell")));
 grid.addEventListener("change", ({ target }) => choose(target.closest(".cell"), target.checked));
+grid.addEventListener("click", ({ target, shiftKey }) => {
+  if (shiftKey && target.checked && anchor) chooseTo(target.closest(".cell"));
+});
 grid.addEventListener("error", ({ target }) => target.matches("img") && lose(target), true);
 grid.addEventListener("reviewed", ({ target }) => {
   const cell = target.closest(".cell");
@@ -299,9 +317,10 @@ fresh.addEventListener("click", async () => {
 });
 compare.addEventListener("submit", (event) => {
   event.preventDefault();
-  if (chosen.size > 1) location.assign(`${address("compare")}?${new URLSearchParams([...chosen].map((id) => ["id", id]))}`);
+  if (isComparable()) location.assign(`${address("compare")}?${new URLSearchParams([...chosen].map((id) => ["id", id]))}`);
 });
 document.getElementById("none").addEventListener("click", chooseNone);
+document.addEventListener("decided", chooseNone);
 document.getElementById("keys").addEventListener("click", () => help.showModal());
 
 document.addEventListener("keydown", (event) => {
@@ -318,7 +337,7 @@ document.addEventListener("keydown", (event) => {
     move(key);
   } else if (key === "c" && grid.contains(document.activeElement)) {
     choose(current, !chosen.has(current.dataset.picture));
-  } else if (key === "C" && chosen.size > 1) {
+  } else if (key === "C" && isComparable()) {
     compare.requestSubmit();
   } else if (key === "/") {
     event.preventDefault();
@@ -347,8 +366,21 @@ async function begin() {
     become(cells.get(at));
     current.querySelector("a").focus({ preventScroll: true });
     scrollTo(0, top);
+  } else if (!size && location.hash) {
+    await goTo(decodeURIComponent(location.hash.slice(1)));
   }
   watch();
+}
+
+/** Go to the picture that one comes from, or the next older one: as the catalog has its place, "<made>~<id>". */
+async function goTo(place) {
+  const [at, picture] = place.split("~");
+  const isPast = (cell) => cell && !isNewer(cell.dataset, { at, picture });
+  while (!isPast(grid.lastElementChild) && cells.size < MOST_RESTORED && (await more()));
+  const cell = [...grid.children].find(isPast) ?? grid.lastElementChild;
+  cell?.querySelector("a").focus({ preventScroll: true });
+  cell?.scrollIntoView({ block: "center" });
+  history.replaceState(history.state, "", address("gallery", asked()));
 }
 
 addEventListener("pagehide", () => {
