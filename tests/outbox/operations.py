@@ -184,9 +184,10 @@ class Account:
             return self.move(one)
         with Image.open(one.path) as image:
             image.load()
+            form = image.format
         image.putpixel((self.chance.randrange(image.width), 0), (self.done % 256, 7, 7))
         aside = one.path.with_name(".aside")
-        Image.frombytes(image.mode, image.size, image.tobytes()).save(aside, "PNG")
+        Image.frombytes(image.mode, image.size, image.tobytes()).save(aside, form)
         aside.replace(one.path)
         one.has_id, one.is_let_be = False, True
         self._forget_copies(one)

@@ -1,59 +1,10 @@
-"""A hundred things that people do to pictures in outbox, at random, while the service runs and while it does not: the
-catalog says afterwards what they did, and files and catalog agree."""
+"""A hundred things that people do to pictures in outbox: the catalog says afterwards what they did, and files and
+catalog agree. `make prove` does it with more seeds."""
 
-import signal
 from pathlib import Path
 
-from hotfolder import verify
-from tests.outbox.operations import Account
-from tests.service.living import Living, living, picture, poll
-
-PICTURES = 24
-OPERATIONS = 100
-SEED = 20_261_121
-
-
-def made(one: Living) -> None:
-    """Make pictures quickly, all different, some of them JPEG."""
-    one.drop("upscale/folder.yaml", "model: lanczos\nfactor: 2\n")
-    for number in range(PICTURES):
-        one.drop(f"upscale/p{number:02}.png", picture(20 + number, colour=(number, 9 * number, 40)))
-    poll(lambda: len(one.rows("select 1 from images")) == PICTURES, "all pictures")
-
-
-def says(one: Living) -> dict[str, tuple[object, ...]]:
-    rows = one.rows("select id, path, review, rating, tags from images")
-    return {row["id"]: (row["path"], row["review"], row["rating"], row["tags"]) for row in rows}
-
-
-def agrees(one: Living, account: Account) -> None:
-    def look() -> bool:
-        return says(one) == account.expected() and not verify.verify(one.workspace, settled=False)
-
-    try:
-        poll(look, "agreement", 40)
-    except AssertionError:
-        found, wanted = says(one), account.expected()
-        odd = {key: (found.get(key), wanted.get(key)) for key in found.keys() | wanted.keys()}
-        odd = {key: both for key, both in odd.items() if both[0] != both[1]}
-        said = verify.verify(one.workspace, settled=False)
-        raise AssertionError(f"seed {SEED}: {odd}; {said}; {account.log[-30:]}; {one.told()[-3000:]}") from None
+from tests.outbox.playing import play
 
 
 def test_a_hundred_random_operations_are_followed(tmp_path: Path) -> None:
-    for one in living(tmp_path / "w"):
-        one.start()
-        made(one)
-        account = Account(one.workspace, one.rows("select id, path from images order by path"), SEED)
-        for place, count in enumerate((20, 30, 20, 30)):
-            if place % 2:  # while nothing runs
-                one.end(signal.SIGKILL if place == 3 else signal.SIGTERM)
-            for _ in range(count):
-                account.do_something()
-            if place % 2:
-                one.start()
-            agrees(one, account)
-            account.all_is_seen()
-        assert account.done == OPERATIONS
-        one.end()
-        assert "Traceback" not in one.told()
+    assert play(tmp_path / "w", 20_261_121) == 100

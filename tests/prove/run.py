@@ -16,6 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
+from tests.outbox.playing import play  # noqa: E402
 from tests.prove import audit, flood, kills, mutants, scenes  # noqa: E402
 from tests.prove.crashes import crash_run  # noqa: E402
 from tests.prove.report import Row, machine, table, updated  # noqa: E402
@@ -81,6 +82,22 @@ class Proof:
         self.rows.append(Row("Random kills", "violations", int(counted is None), 0))
         if isinstance(counted, dict):
             self.rows += [Row("Random kills", name, number) for name, number in counted.items()]
+
+    def hands(self) -> None:
+        """A hundred random things that people do to pictures in outbox, with many seeds."""
+        seeds = range(self.options.seed, self.options.seed + self.options.seeds)
+
+        def one(seed: int) -> tuple[str, str, Callable[[Path], object]]:
+            replay = f"hands --seed {seed} --seeds 1"
+            return f"hands in outbox, seed {seed}", replay, lambda folder: play(folder, seed)
+
+        done = self.side_by_side(map(one, seeds))
+        part = "Hands in outbox, the service running, stopped and killed"
+        self.rows += [
+            Row(part, f"runs (seeds {seeds[0]} to {seeds[-1]})", len(done)),
+            Row(part, "moves, renames, deletions, copies, stars, tags ...", sum(int(str(one or 0)) for one in done)),
+            Row(part, "runs after which catalog and files differ", done.count(None), 0),
+        ]
 
     def scenes(self) -> None:
         """Everything else that may happen, once each."""
@@ -151,15 +168,15 @@ def _noticed(folder: Path, missing: audit.Missing) -> bool:
     return True
 
 
-PARTS = ["audit", "scenes", "mutants", "flood", "crashes", "kills"]
+PARTS = ["audit", "scenes", "mutants", "flood", "crashes", "hands", "kills"]
 
 
 def main() -> int:
     """Run the parts asked for; returns 1 when one failed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="part", help=f"some of: {' '.join(PARTS)}; default all")
-    parser.add_argument("--seed", type=int, help="the first seed; default 1 for crashes, a new one for kills")
-    parser.add_argument("--seeds", type=int, default=10, help="how many runs for each step (default 10)")
+    parser.add_argument("--seed", type=int, help="the first seed; default 1 for crashes, else a new one")
+    parser.add_argument("--seeds", type=int, default=10, help="how many runs for each step, and of hands (default 10)")
     parser.add_argument("--point", choices=crash_points(), help="only this step")
     parser.add_argument("--fault", help="only this planted fault")
     parser.add_argument("--kills", type=int, default=300)
