@@ -18,10 +18,10 @@ from hotfolder.catalog.store import Catalog, utc_now
 from hotfolder.errors import ConfigError
 from hotfolder.images import thumbs
 from hotfolder.intake.watch import Watch
-from hotfolder.outbox import keeping, looking, matching, standing
+from hotfolder.outbox import dragging, keeping, looking, matching, standing
 from hotfolder.outbox.looking import Look
 from hotfolder.outbox.matching import Stranger
-from hotfolder.outbox.reader import Reader
+from hotfolder.outbox.readingprocess import ReadingProcess
 from hotfolder.workspace import Workspace
 
 log = logging.getLogger("hotfolder")
@@ -45,7 +45,7 @@ class Following:
         self.away: str | None = None
         self._workspace, self._catalog, self._ring = workspace, catalog, ring
         self._watch: Watch | None = None
-        self._reader = Reader(workspace, ring)
+        self._reader = ReadingProcess(workspace, ring)
         self._looks: queue.SimpleQueue[Look | Exception] = queue.SimpleQueue()
         self._is_looking = self._has_looked = False
         self._look_at = self._not_before = 0.0
@@ -120,7 +120,9 @@ class Following:
     def _look(self, known: dict[str, str]) -> None:
         began = time.monotonic()
         try:
-            self._looks.put(looking.look(self._workspace, known))
+            found = looking.look(self._workspace, known)
+            dragging.put_back(self._workspace, found)
+            self._looks.put(found)
         except Exception as error:
             self._looks.put(error)
         ended = time.monotonic()
@@ -245,6 +247,6 @@ class Following:
             row = self._catalog.row("select review, job_id, kind from images where id=?", deed.id)
             if row and (row["review"] == "keep" or row["kind"] == "sheet"):  # a sheet only shows what one may pick
                 continue
-            if on_keep := matching.on_keep(self._catalog, row["job_id"] if row else None, deed):
+            if on_keep := keeping.job_of(self._catalog, row["job_id"] if row else None, deed.said):
                 kept.append((deed.id, deed.path, on_keep))
         return bool(kept) and keeping.put_jobs(self._workspace, self._catalog, kept)

@@ -15,6 +15,17 @@ from hotfolder.names import display
 from hotfolder.workspace import Workspace
 
 
+def job_of(catalog: Reader, job: int | None, said: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return the job to run when a picture is kept: what its own job says, else what its file says of that.
+
+    Args:
+        said: what was read in its file, None where it was not.
+    """
+    row = catalog.row("select spec from jobs where id=?", job) if job else None
+    found = json.loads(row["spec"]).get("on_keep") if row else (said or {}).get("on_keep")
+    return found if isinstance(found, dict) else None
+
+
 def put_jobs(workspace: Workspace, catalog: Reader, kept: Sequence[tuple[str, str, dict[str, Any]]]) -> bool:
     """Write the jobs of pictures that are being kept, before the catalog calls them kept: a kill between the two
     repeats this, and this changes nothing then. Says whether there is a new job.

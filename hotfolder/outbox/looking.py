@@ -13,7 +13,7 @@ from hotfolder.catalog.store import Reader, storable
 from hotfolder.images import SUFFIXES
 from hotfolder.intake.scan import is_ignored
 from hotfolder.names import name_key
-from hotfolder.outbox import dragging, standing
+from hotfolder.outbox import standing
 from hotfolder.workspace import Workspace
 
 MAX_DEPTH = 40
@@ -53,8 +53,7 @@ class Look:
 
 
 def look(workspace: Workspace, known: Mapping[str, str]) -> Look:
-    """Compare outbox with the catalog; runs beside the service, reads only, but for pictures that were dragged into an
-    inbox: those are put back.
+    """Compare outbox with the catalog; runs beside the service, and only reads.
 
     Args:
         known: signatures of files that were read and are no row's, by path.
@@ -67,9 +66,6 @@ def look(workspace: Workspace, known: Mapping[str, str]) -> Look:
             return Look(reason)
         found = Look(scan=scan(workspace.outbox))
         _compare(catalog, found, known)
-        if found.gone:
-            back = dragging.put_back_what_lies_in_inbox(workspace, catalog, found.gone)
-            found.gone = [row for row in found.gone if row.id not in back]
         # unmounted while it was scanned: what was not seen may well be there
         found.away = standing.away(workspace, catalog, least=0.5)
     return found

@@ -3,7 +3,6 @@
 Of several files that are one picture its row belongs to the one that lay there first, as long as that is there.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -181,10 +180,3 @@ def _base(signature: str | None) -> str | None:
     """Return a signature without what lies beside the picture; None where the system gives files no number."""
     base = (signature or "").partition(" + ")[0]
     return None if base.endswith(" 0") else base or None
-
-
-def on_keep(catalog: Reader, job: int | None, deed: Deed) -> dict[str, Any] | None:
-    """Return the job to run when a picture is kept: what its own job says, else what its file says of that."""
-    row = catalog.row("select spec from jobs where id=?", job) if job else None
-    found = json.loads(row["spec"]).get("on_keep") if row else (deed.said or {}).get("on_keep")
-    return found if isinstance(found, dict) else None

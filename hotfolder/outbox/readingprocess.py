@@ -1,4 +1,4 @@
-"""The service's end of the process that reads pictures."""
+"""The service's end of the pipe to the process that reads pictures."""
 
 import time
 from collections.abc import Callable
@@ -15,8 +15,9 @@ AT_ONCE = 16
 """Orders that are sent together; twice as many may be under way."""
 
 
-class Reader:
-    """Reads pictures one after another, each by its path in the catalog. `ring` is called when there is an answer."""
+class ReadingProcess:
+    """Reads pictures one after another, each by its path in the catalog; the process is there while there are some.
+    `ring` is called when there is an answer."""
 
     def __init__(self, workspace: Workspace, ring: Callable[[], None]) -> None:
         self._log = workspace.private / "logs" / "reading.log"
