@@ -46,7 +46,7 @@ def render(
             return _LINK.format(page=pages.address(datasette, f"picture/{value}"), text=value)
         if table == "image_words":
             return _by_id(datasette, site, value)
-        if table is None and not any(name in row.keys() for name in _PATHS):  # noqa: SIM118 (a Row has values in it)
+        if table is None and set(_PATHS).isdisjoint(row.keys()):
             return _by_id(datasette, site, value)
     return None
 

@@ -7,7 +7,7 @@ digiKam's namespace for its tag tree.
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
-from xml.parsers import expat  # nosec B407: a packet with a document type is refused before
+from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
 from hotfolder.metadata.facts import Facts

@@ -37,14 +37,15 @@ def made(one: Living, name: str, **more: Any) -> tuple[str, Path]:
     return row["id"], one.workspace.absolute(row["path"])
 
 
-def row(one: Living, number: str) -> dict[str, Any] | None:
-    return next(iter(one.rows("select * from images where id=?", number)), None)
+def row(one: Living, number: str) -> dict[str, Any]:
+    """Return the row of a picture; empty where there is none."""
+    return next(iter(one.rows("select * from images where id=?", number)), {})
 
 
 def becomes(one: Living, number: str, **values: object) -> None:
     def look() -> bool:
         now = row(one, number)
-        return now is not None and all(now[key] == value for key, value in values.items())
+        return bool(now) and all(now[key] == value for key, value in values.items())
 
     try:
         poll(look, f"{values}", 20)
@@ -87,7 +88,7 @@ def test_a_picture_that_another_replaces_is_gone_and_that_one_has_its_name(one: 
     (first, a), (second, b) = made(one, "under1"), made(one, "over22")
     b.replace(a)
     becomes(one, second, path=one.workspace.relative(a))
-    poll(lambda: row(one, first) is None, "end of the row")
+    poll(lambda: not row(one, first), "end of the row")
     assert verify.verify(one.workspace, settled=False) == []
 
 
@@ -95,7 +96,7 @@ def test_a_picture_that_comes_back_has_its_row_and_its_job_again(one: Living, tm
     number, path = made(one, "lazarus")
     before = row(one, number)
     shutil.move(path, tmp_path / "bin.png")
-    poll(lambda: row(one, number) is None, "end of the row")
+    poll(lambda: not row(one, number), "end of the row")
     assert one.rows("select 1 from jobs where name='lazarus' and state='done'")
     back = path.with_name("again.png")
     shutil.copyfile(tmp_path / "bin.png", back)
@@ -138,16 +139,16 @@ def test_half_of_a_picture_changes_nothing_until_it_is_whole(one: Living) -> Non
     now = row(one, number)
     assert before and now and now["sha256"] == before["sha256"]
     path.write_bytes(whole)
-    poll(lambda: row(one, number)["signature"] == pictures.signature_at(path), "reading")  # type: ignore[index]
-    assert row(one, number)["sha256"] == before["sha256"]  # type: ignore[index]
+    poll(lambda: row(one, number)["signature"] == pictures.signature_at(path), "reading")
+    assert row(one, number)["sha256"] == before["sha256"]
 
 
 def test_a_broken_xmp_beside_a_picture_is_passed_over(one: Living) -> None:
     number, path = made(one, "broken")
     beside = Path(f"{path}.xmp")
     beside.write_text("<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF")
-    poll(lambda: row(one, number)["signature"] == pictures.signature_at(path), "end of patience")  # type: ignore[index]
-    assert row(one, number)["rating"] is None  # type: ignore[index]
+    poll(lambda: row(one, number)["signature"] == pictures.signature_at(path), "end of patience")
+    assert row(one, number)["rating"] is None
 
 
 def test_a_dragged_picture_is_a_job_and_stays_where_it_was(one: Living) -> None:
