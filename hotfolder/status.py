@@ -110,7 +110,7 @@ def gather(workspace: Workspace, running: bool | None = None) -> Status:
         if fetching and row["model"] == fetching["model"]:
             row["wait_reason"] = fetching["says"]
     return Status(
-        at=at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        at=store.utc(at),
         running=running,
         paused=paused,
         profile=now.get("profile", workspace.settings.profile) if running else workspace.settings.profile,
@@ -229,7 +229,7 @@ def _one_s(catalog: Reader, kind: str, model: str) -> float | None:
 def _today(catalog: Reader) -> dict[str, Any]:
     """Count since this machine's midnight. Two queries: each is answered by an index alone."""
     midnight = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
-    since = midnight.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    since = store.utc(midnight)
     pictures = catalog.row("select count(*) n from images where created_at>=?", since)
     energy = catalog.row("select sum(energy_wh) wh from images where created_at>=? and energy_wh is not null", since)
     assert pictures and energy

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from hotfolder.catalog import store
+
 PAGE = 96
 """Pictures on one page of the gallery."""
 MAX_WORDS = 64
@@ -89,7 +91,7 @@ def _terms(asked: Mapping[str, str]) -> tuple[list[str], dict[str, Any]]:
         if key in asked:
             terms.append(choices[asked[key]])
     if asked.get("show") == "week":
-        values["week"] = (datetime.now(UTC) - timedelta(days=7)).isoformat(timespec="milliseconds")[:23]
+        values["week"] = store.utc(datetime.now(UTC) - timedelta(days=7))
     if "job" in asked:
         terms.append("job_id = :job")
         values["job"] = int(asked["job"])

@@ -12,8 +12,13 @@ from hotfolder.errors import ConfigError
 
 
 def utc_now() -> str:
-    """Return the present as the catalog writes it: ISO-8601, UTC, milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """Return the present as the catalog writes it."""
+    return utc(datetime.now(UTC))
+
+
+def utc(moment: datetime) -> str:
+    """Return a moment as the catalog writes it: ISO-8601, UTC, milliseconds."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def storable(text: str | None) -> str | None:
