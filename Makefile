@@ -32,10 +32,10 @@ format: dev  ## let ruff mend and format the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: dev  ## measure: start, queue, memory, pictures a minute
+bench: dev  ## measure: start, queue, memory, pictures a minute, the pages over 100,000 pictures
 	@$(BIN)/python bench/run.py $(ARGS)
 
-prove: dev  ## the long proof that no crash loses or repeats a job (takes strace where it can)
+prove: dev  ## the long proof that no crash loses or repeats a job, and no hand in outbox goes unseen (takes strace where it can)
 	@command -v strace >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq strace >/dev/null; } || echo "strace is not here; what needs it is left out."
 	@$(BIN)/python tests/prove/run.py $(ARGS)
 

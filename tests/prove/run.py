@@ -1,4 +1,5 @@
-"""`make prove`: the long proof that no crash loses or repeats a job, and that the proof itself can fail.
+"""`make prove`: the long proof that no crash loses or repeats a job, that what hands do in outbox is followed, and that
+the proof itself can fail.
 
 Its figures can be written to docs/proof.md (--write). A failure names its seed and the command that plays it again.
 """
