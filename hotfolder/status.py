@@ -28,6 +28,8 @@ _LATEST, _FEWEST = 20, 3
 """Jobs of a kind and model whose mean says how long a picture takes, and how many there have to be."""
 _QUEUED_READ = 1000
 _PICTURES = "max(1, json_array_length(planned))"
+_COUNTED = "(kind!='sheet' or exists(select 1 from jobs where jobs.id=job_id and jobs.kind='sheet'))"
+"""A picture that counts: the sheet of a job's pictures is none of them."""
 _PRESENT = "drops.superseded_by is null"
 """Jobs of files that were put back and tried again are history: the new try speaks for them."""
 
@@ -149,7 +151,7 @@ def _read(catalog: Reader) -> _Read:
         running["mean_s"] = None if one_s is None else one_s * max(1, len(json.loads(running["planned"])))
     done = _jobs(catalog, "done", "jobs.finished_at desc", ENDED_SHOWN)
     for job in done:
-        job["pictures"] = catalog.rows("select count(*) n from images where job_id=?", job["id"])[0]["n"]
+        job["pictures"] = catalog.rows(f"select count(*) n from images where job_id=? and {_COUNTED}", job["id"])[0]["n"]
         job["shown"] = catalog.rows(
             "select id, path from images where job_id=? order by rowid limit ?", job["id"], PICTURES_SHOWN
         )
@@ -230,7 +232,7 @@ def _today(catalog: Reader) -> dict[str, Any]:
     """Count since this machine's midnight. Two queries: each is answered by an index alone."""
     midnight = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
     since = store.utc(midnight)
-    pictures = catalog.row("select count(*) n from images where created_at>=?", since)
+    pictures = catalog.row(f"select count(*) n from images where created_at>=? and {_COUNTED}", since)
     energy = catalog.row("select sum(energy_wh) wh from images where created_at>=? and energy_wh is not null", since)
     assert pictures and energy
     return {"pictures": pictures["n"], "energy_wh": energy["wh"]}

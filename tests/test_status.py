@@ -161,6 +161,8 @@ def test_what_was_done_lately_comes_with_its_pictures(workspace: Workspace, rows
         job = rows.job("done", finished_at=moment(number), run_s=1.5)
         for picture in range(6 if number == 11 else 0):
             rows.image(job, f"i{picture}", f"outbox/{picture}.png")
+    rows.image(job, "sheet", "outbox/sheet.png")
+    rows.catalog.rows("update images set kind = 'sheet', energy_wh = null where id = 'sheet'")
     found = status.gather(workspace, running=False)
     assert [job["name"] for job in found.done] == [f"job{number}" for number in range(12, 2, -1)]
     assert (found.done[0]["pictures"], found.done[0]["run_s"]) == (6, 1.5)

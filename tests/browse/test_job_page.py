@@ -80,7 +80,8 @@ def test_a_job_that_was_tried_again_leads_to_the_new_one(workplace: Any) -> None
 
 def test_what_waits_says_for_what(workplace: Any) -> None:
     shown = page(workplace, 3)
-    assert "It waits. hotfolder is not running: start it with `hotfolder run`. a prompt is missing" in shown
+    assert "It waits. hotfolder is not running: start it with hotfolder run . a prompt is missing" in shown
+    assert "<code>hotfolder run</code>" in workplace.get("/-/hotfolder/job/3").text
     assert is_live(workplace, 3)
     assert told(workplace, 3)["reason"] == "a prompt is missing"
 
