@@ -151,7 +151,8 @@ def _read(catalog: Reader) -> _Read:
         running["mean_s"] = None if one_s is None else one_s * max(1, len(json.loads(running["planned"])))
     done = _jobs(catalog, "done", "jobs.finished_at desc", ENDED_SHOWN)
     for job in done:
-        job["pictures"] = catalog.rows(f"select count(*) n from images where job_id=? and {_COUNTED}", job["id"])[0]["n"]
+        counted = f"select count(*) n from images where job_id=? and {_COUNTED}"
+        job["pictures"] = catalog.rows(counted, job["id"])[0]["n"]
         job["shown"] = catalog.rows(
             "select id, path from images where job_id=? order by rowid limit ?", job["id"], PICTURES_SHOWN
         )
