@@ -49,6 +49,7 @@ def _beside(picture: Path) -> list[Path]:
     """Return the files that belong to a picture; where another one shares its stem, only what has its whole name."""
     folder, stem = picture.parent, picture.stem
     others = [folder / f"{stem}{suffix}" for suffix in images.SUFFIXES - {picture.suffix.lower()}]
-    endings = () if any(other.is_file() for other in others) else _BESIDE
+    # os.path, not the methods: those raise where a name has no room for its ending
+    endings = () if any(os.path.isfile(other) for other in others) else _BESIDE
     beside = [*(folder / f"{stem}{ending}" for ending in endings), folder / f"{picture.name}.xmp"]
-    return [file for file in beside if file.is_file() and not file.is_symlink()]
+    return [file for file in beside if os.path.isfile(file) and not file.is_symlink()]

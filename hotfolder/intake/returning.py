@@ -2,6 +2,7 @@
 row in the catalog."""
 
 import contextlib
+import os
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
@@ -22,7 +23,7 @@ def put_back_moved(workspace: Workspace, catalog: Reader, taken: Iterable[tuple[
     for path, sha256 in taken:
         paths = [row["path"] for row in catalog.rows("select path from images where sha256=?", sha256)]
         places = [workspace.absolute(path) for path in paths if pictures.OVERWRITTEN not in path]
-        if places and not any(place.is_file() for place in places):
+        if places and not any(map(os.path.isfile, places)):
             with contextlib.suppress(OSError):  # outbox is away: then it is not lost to its row either
                 put_back(path, places[0])
 

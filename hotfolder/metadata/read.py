@@ -1,6 +1,7 @@
 """What a picture says about itself: our own record, how other tools made it, ratings and tags from photo managers."""
 
 import re
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -119,7 +120,10 @@ def has_half_sidecar(path: Path) -> bool:
 def _sidecar(path: Path) -> bytes | None:
     """Return the content of `<name>.<ext>.xmp` beside a picture, None where there is none."""
     beside = path.with_name(f"{path.name}.xmp")
-    if beside.is_symlink() or not beside.is_file():
+    try:
+        if not stat.S_ISREG(beside.lstat().st_mode):
+            return None
+    except OSError:  # there is none, or the name has no room for its ending
         return None
     with open(beside, "rb") as file:
         return file.read(_MAX_SIDECAR_BYTES)

@@ -1,6 +1,7 @@
 """Whether outbox is the folder that it was. A share that is not mounted looks like one from which all was deleted."""
 
 import contextlib
+import os
 
 from hotfolder import atomic, names
 from hotfolder.catalog.store import Reader
@@ -23,7 +24,7 @@ def away(workspace: Workspace, catalog: Reader, least: float) -> str | None:
         if mark.exists():
             return None
         newest = catalog.rows("select path from images order by created_at desc limit ?", _LOOKED_FOR)
-        there = sum(workspace.absolute(row["path"]).is_file() for row in newest)
+        there = sum(os.path.isfile(workspace.absolute(row["path"])) for row in newest)
         if newest and (not there or there < least * len(newest)):
             return (
                 f"outbox ({names.display(str(workspace.outbox))}) is not the folder that it was: neither its mark "

@@ -171,6 +171,16 @@ def test_folders_above_outbox_mean_nothing_and_links_to_it_are_followed(workplac
     page.close()
 
 
+def test_the_longest_name_that_a_disk_takes_is_kept_and_rated(workplace: Any, page: Page) -> None:
+    drawn = workplace.outbox / DAY / "drawn.png"
+    long = drawn.rename(drawn.with_name(f"{'x' * 251}.png"))
+    workplace.connection.execute("update images set path = ? where id = 'drawn1'", [f"outbox/{DAY}/{long.name}"])
+    workplace.connection.commit()
+    for deed in ("rate", "keep", "undo"):
+        assert page.post(deed, id="drawn1", rating=5).status_code == 200
+    assert read(long).rating == 5
+
+
 def test_what_is_another_pictures_stays(workplace: Any, page: Page) -> None:
     Image.new("RGB", (8, 8)).save(workplace.outbox / DAY / "drawn.jpg")
     page.post("keep", id="drawn1")

@@ -152,6 +152,12 @@ def test_a_wrong_name_does_not_matter(tmp_path: Path) -> None:
     assert read(tmp_path / "x.jpg").job == made.FACTS.job
 
 
+def test_the_longest_name_that_a_disk_takes(tmp_path: Path) -> None:
+    path = tmp_path / f"{'x' * 251}.png"
+    write.save(made.picture(), path, "png", 90, made.FACTS)
+    assert read(path).image_id == made.FACTS.image_id
+
+
 def test_what_is_no_picture(tmp_path: Path) -> None:
     (tmp_path / "x.png").write_text("<html>")
     with pytest.raises(RejectedInput):
