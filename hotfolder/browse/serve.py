@@ -1,10 +1,14 @@
 """`hotfolder browse`: Datasette in this process, on this machine only, read-only."""
 
+import asyncio
 import contextlib
 import logging
+import os
 import socket
 import sqlite3
+import threading
 import webbrowser
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +84,43 @@ def make(workspace: Workspace, review: bool = False) -> Any:
 class _ReadOnly(Database):
     """The catalog, opened for reading however its folder is called.
 
-    Datasette 0.65 puts the bare path into a URI: with a `#` or `?` in it another file is opened, and for writing.
+    Datasette 0.65 puts the bare path into a URI: with a `#` or `?` in it another file is opened, and for writing. And
+    its threads keep for good what they have opened: after `hotfolder rebuild` that would be the old catalog.
     """
+
+    def __init__(self, datasette: Any, path: str) -> None:
+        super().__init__(datasette, path)
+        self._own = threading.local()
+
+    async def execute_fn(self, fn: Callable[[sqlite3.Connection], Any]) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self.ds.executor, lambda: fn(self._connection()))
+
+    def _connection(self) -> sqlite3.Connection:
+        """Return this thread's connection, to the file that has the catalog's name now; as long as there is none, or
+        its tables are still being made, to the last one."""
+        known: tuple[sqlite3.Connection, tuple[int, int]] | None = getattr(self._own, "known", None)
+        try:
+            status = os.stat(self.path)
+        except OSError:
+            if known:
+                return known[0]
+            raise
+        file = status.st_dev, status.st_ino
+        if known and known[1] == file:
+            return known[0]
+        new = self.connect()
+        if known and not new.execute("pragma user_version").fetchone()[0]:
+            self._let_go(new)
+            return known[0]
+        self.ds._prepare_connection(new, self.name)
+        self._own.known = new, file
+        if known:
+            self._let_go(known[0])
+        return new
+
+    def _let_go(self, connection: sqlite3.Connection) -> None:
+        self._all_file_connections.remove(connection)
+        connection.close()
 
     def connect(self, write: bool = False) -> sqlite3.Connection:
         if write:

@@ -258,6 +258,24 @@ def test_a_port_that_cannot_be_is_a_sentence(port: int) -> None:
         ports.listen("127.0.0.1", port)
 
 
+def test_a_catalog_that_is_made_anew_is_shown_by_a_server_that_runs(workplace: Any) -> None:
+    def shown() -> int:
+        return len(workplace.get("/-/hotfolder/gallery.json").json()["pictures"])
+
+    before = shown()
+    catalog = workplace.root / "catalog.db"
+    for ending in ("", "-wal", "-shm"):
+        catalog.with_name(f"catalog.db{ending}").rename(workplace.root / f"old{ending}")
+    assert shown() == before, "until there is another"
+    with contextlib.closing(sqlite3.connect(catalog)) as connection:
+        connection.execute("create table half(made)")
+        connection.commit()
+        assert shown() == before
+        connection.execute("drop table half")
+        migrate(connection)
+        assert shown() == 0 < before
+
+
 def test_two_on_one_workspace_do_not_mind_each_other(workplace: Any) -> None:
     first, second = (serve.make(Workspace(workplace.root, Settings()), review=True) for _ in range(2))
     for application in (first, second, first):
