@@ -5,6 +5,7 @@ Every value passes through `Markup.format`, which escapes it.
 
 from collections.abc import Awaitable
 from typing import Any
+from urllib.parse import urlencode
 
 from markupsafe import Markup
 
@@ -16,6 +17,8 @@ _PATHS = ("path", "image_path", "parent_path", "source_path")
 _SHOWN = ("path", "image_path")
 """Those of _PATHS that show their picture; the others lead to it."""
 _IDS = ("id", "image_id")
+_WORDS = ("tag", "lora")
+"""What the gallery can be asked for, of a row that says `what` its word is."""
 _JOBS = ("job", "job_id")
 _THUMB = Markup(
     '<a class="hotfolder-thumb" href="{page}"><img src="{thumb}" alt="{path}" loading="lazy"></a>'
@@ -37,6 +40,8 @@ def render(
         return _LINK.format(page=pages.address(datasette, f"job/{value}"), text=value)
     if not isinstance(value, str):
         return None
+    if column == "word" and not {"what"}.isdisjoint(row.keys()) and row["what"] in _WORDS:
+        return _LINK.format(page=f"{pages.address(datasette, 'gallery')}?{urlencode({row['what']: value})}", text=value)
     if column in _PATHS and value.startswith("outbox/"):
         if table == "images" and column == "path" and is_id(row["id"]):
             return _thumb(datasette, row["id"], value)

@@ -91,6 +91,14 @@ def test_models_are_told_by_what_came_of_them(workplace: Any) -> None:
     assert (second["model"], second["kept"], second["rejected"]) == ("miniature-flux", 1, 0)
 
 
+def test_a_tag_leads_to_its_pictures(full: Any) -> None:
+    for page in ("/catalog/tags_and_loras", "/catalog/image_words"):
+        html = full.get(page).text
+        assert '<a href="/-/hotfolder/gallery?tag=square">square</a>' in html
+        assert '<a href="/-/hotfolder/gallery?lora=tarot">tarot</a>' in html
+    assert "cutout1" in full.get("/-/hotfolder/gallery?tag=square").text
+
+
 def test_tags_and_loras_follow_their_pictures(full: Any) -> None:
     def words() -> list[tuple[str, ...]]:
         return full.connection.execute("select what, word, image_id from image_words order by 1, 2, 3").fetchall()
