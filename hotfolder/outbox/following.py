@@ -239,14 +239,20 @@ class Following:
             pictures.put_described(self._catalog, image, deed.said)
 
     def _put_jobs(self, deeds: list[matching.Deed]) -> bool:
-        """Put the `on_keep` of pictures that come to be kept into the inbox."""
-        kept = []
+        """Put the `on_keep` of pictures that come to be kept into the inbox; those that lie there still name the
+        pictures where they are now."""
+        kept, moved = [], []
         for deed in deeds:
-            if deed.what not in ("here", "back") or pictures.review_of(deed.path) != "keep":
+            if deed.what not in ("here", "back"):
                 continue
-            row = self._catalog.row("select review, job_id, kind from images where id=?", deed.id)
+            row = self._catalog.row("select path, review, job_id, kind from images where id=?", deed.id)
+            if row and row["review"] == "keep" and row["path"] != deed.path:
+                moved.append((deed.id, row["path"], deed.path))
+            if pictures.review_of(deed.path) != "keep":
+                continue
             if row and (row["review"] == "keep" or row["kind"] == "sheet"):  # a sheet only shows what one may pick
                 continue
             if on_keep := keeping.job_of(self._catalog, row["job_id"] if row else None, deed.said):
                 kept.append((deed.id, deed.path, on_keep))
+        keeping.name_anew(self._workspace, moved)
         return bool(kept) and keeping.put_jobs(self._workspace, self._catalog, kept)

@@ -3,7 +3,7 @@ called after the picture's id, and one that was ever there is not written again.
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -52,3 +52,20 @@ def put_jobs(workspace: Workspace, catalog: Reader, kept: Sequence[tuple[str, st
         atomic.write(target, language.dump(spec.model_copy(update=given)).encode())
         is_new = True
     return is_new
+
+
+def name_anew(workspace: Workspace, moved: Iterable[tuple[str, str, str]]) -> None:
+    """Let the jobs of kept pictures that were moved name them by their new places, as long as they lie in the inbox:
+    from there on the catalog follows.
+
+    Args:
+        moved: id, path before and path now of each picture.
+    """
+    for number, before, now in moved:
+        for file in workspace.inbox.glob(f"*/keep-{number}.yaml"):
+            try:
+                (document,) = yamlfile.parse(file.read_bytes(), file.name)
+            except (JobError, ValueError, OSError):  # its user's by now
+                continue
+            if document.values.get("image") == before:
+                atomic.write(file, language.as_yaml(document.values | {"image": now}).encode())

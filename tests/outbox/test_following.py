@@ -73,6 +73,20 @@ def test_a_kept_picture_is_kept_and_its_job_runs_once(one: Living) -> None:
     assert not job.exists()
 
 
+def test_a_job_that_waits_for_more_names_its_kept_picture_where_it_is_now(one: Living) -> None:
+    number, path = made(one, "regretted")
+    keep = path.parent / "keep"
+    keep.mkdir(exist_ok=True)
+    path.rename(keep / path.name)
+    becomes(one, number, review="keep")
+    job = one.workspace.inbox / "cutout" / f"keep-{number}.yaml"  # it waits for its model
+    (keep / path.name).rename(path)
+    becomes(one, number, review=None)
+    assert yaml.safe_load(job.read_text()) == {
+        "kind": "cutout", "note": "kept", "image": one.workspace.relative(path), "name": "regretted",
+    }  # fmt: skip
+
+
 def test_of_two_swapped_names_each_picture_keeps_its_row(one: Living) -> None:
     (first, a), (second, b) = made(one, "swap1"), made(one, "swap22")
     aside = a.with_name(".aside")
