@@ -60,6 +60,7 @@ def play(folder: Path, seed: int) -> int:
             agrees(one, account)
             account.all_is_seen()
         one.end()
+        account.end()
         assert "Traceback" not in one.told()
     assert account
     return account.done
