@@ -62,7 +62,7 @@ def test_the_copied_job_is_that_beside_the_picture(page: Page, site: Site) -> No
     (wide,) = site.place.images("wide")
     page.goto(address(wide))
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.get_by_role("button", name="Copy").click()
+    page.get_by_role("button", name="Copy", exact=True).click()
     expect(page.get_by_role("status").get_by_text("Copied")).to_be_visible()
     beside = site.place.workspace.absolute(wide["path"]).with_suffix(".job.yaml").read_text()
     copied = page.evaluate("navigator.clipboard.readText()")

@@ -99,6 +99,7 @@ function fail(error) {
 /** After the decision on a picture to the next one, which says what was decided. */
 function goOn(decided) {
   const next = document.getElementById("older");
+  if (!next && document.getElementById("back")) say(`${decided.says} There is no older picture.`);
   if (!next) return;
   leaving = true;
   sessionStorage.setItem(BEFORE, JSON.stringify(decided));
