@@ -66,10 +66,9 @@ def test_everything_is_found_without_a_script(chromium: Browser, site: Site) -> 
         page.goto(GALLERY)
         page.locator("#filters [name=tag]").fill("series")
         page.get_by_role("button", name="Show").click()
-        seen: list[str | None] = []
+        seen: list[str] = []
         while True:
-            cells = page.locator(CELLS)
-            seen += [cells.nth(place).get_attribute("data-picture") for place in range(cells.count())]
+            seen += shown(page)
             if not page.get_by_role("button", name="More").is_visible():
                 break
             page.get_by_role("button", name="More").click()
