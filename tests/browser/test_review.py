@@ -137,6 +137,18 @@ def test_in_the_gallery_keys_act_on_the_picture_that_has_the_focus(review: Page,
     follows(site, chosen[1], rating=None, review="reject")
 
 
+def test_the_best_of_some_is_kept_and_the_others_rejected(review: Page, site: Site) -> None:
+    best, *others = site.place.images("many_06")[:4]
+    review.goto(f"/-/hotfolder/compare?{'&'.join('id=' + one['id'] for one in (best, *others))}")
+    review.locator(f'[data-picture="{best["id"]}"]').get_by_role("button", name="Keep").click()
+    expect(review.locator(SAID)).to_contain_text("lies in keep/ now.")
+    review.get_by_role("button", name="Reject all but the kept").click()
+    expect(review.locator(SAID)).to_contain_text("3 pictures lie in reject/ now.")
+    follows(site, best, review="keep")
+    for one in others:
+        follows(site, one, review="reject")
+
+
 def test_upscale_is_asked_for_by_a_button_and_made(review: Page, site: Site) -> None:
     (picture,) = site.place.images("long")
     review.goto(f"/-/hotfolder/picture/{picture['id']}")

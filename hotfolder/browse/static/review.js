@@ -3,11 +3,15 @@
 // A page offers a picture by an element with data-picture="<id>", data-rating and data-review; the one meant by a key is
 // the one with data-current, else the one that has the focus. After a deed the element hears a bubbling event "reviewed"
 // with {id, rating, review}. Where a link #older leads on, keeping and rejecting do so too: one key for each picture.
-// A button with data-all acts on every picture whose box is ticked, and the document then hears "decided".
+// A button with data-all acts on many, see MANY, and the document then hears "decided".
 
 import { make, post } from "./base.js";
 
 const DEEDS = { k: "keep", x: "reject", u: "undo", 0: "rate", 1: "rate", 2: "rate", 3: "rate", 4: "rate", 5: "rate" };
+const MANY = {
+  chosen: "[data-picture]:has(input:checked)",
+  rest: '[data-picture]:not([data-review="keep"])',
+};
 const SHOWN_MS = 6000;
 const BEFORE = "hotfolder-reviewed"; // {id, says, href} of the picture that was decided on the page before
 
@@ -129,8 +133,8 @@ function begin() {
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-deed]");
   const element = button?.closest("[data-picture]");
-  const chosen = document.querySelectorAll("[data-picture]:has(input:checked)");
-  if (button && "all" in button.dataset) actOnAll(button.dataset.deed, [...chosen]);
+  const all = button && MANY[button.dataset.all];
+  if (all) actOnAll(button.dataset.deed, [...document.querySelectorAll(all)]);
   else if (element) act(button.dataset.deed, element, Number(button.dataset.stars), true);
 });
 
