@@ -1,4 +1,4 @@
-"""The same surroundings for every test: no network, few threads, nothing of the user's own settings."""
+"""The same surroundings for every test: no network, one thread, nothing of the user's own settings."""
 
 import atexit
 import os
@@ -9,7 +9,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["CUDA_VISIBLE_DEVICES"] = ""  # a card in the machine that tests must not change which models serve
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
-os.environ.setdefault("OMP_NUM_THREADS", str(min(4, os.cpu_count() or 1)))
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side, and torch's threads wait for each other
 for name in [name for name in os.environ if name.startswith("HOTFOLDER_") or name in ("HF_HUB_CACHE", "HF_TOKEN")]:
     del os.environ[name]
 os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="hotfolder-tests-")  # what is in the user's own is not for tests

@@ -295,14 +295,14 @@ def test_a_job_waits_for_its_weights_and_starts_when_they_are_all_there(studio: 
 
 
 def test_progress_and_time_to_go_are_told_while_it_works(painter: Living) -> None:
-    painter.drop("generate/lasting.yaml", "prompt: x\nsteps: 600\nvariants: 2\nsize: 64\nseed: 1\n")
+    painter.drop("generate/lasting.yaml", "prompt: x\nsteps: 300\nvariants: 2\nsize: 64\nseed: 1\n")
     seen = []
 
     def look() -> bool:
         now = painter.status()
         if now.job and now.job["name"] == "lasting" and now.progress and now.progress not in seen:
             seen.append(now.progress)
-            assert now.progress["pictures"] == 2 and now.progress["of"] == 600
+            assert now.progress["pictures"] == 2 and now.progress["of"] == 300
             assert now.model == "flux1-schnell" and now.job["running_s"] > 0
             if now.eta_s is not None:
                 times.append(now.eta_s)
