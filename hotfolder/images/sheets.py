@@ -17,6 +17,8 @@ MAX_EDGE_PX = 16_000
 MAX_PIXELS = 64_000_000
 LARGEST_PX, SMALLEST_PX = 512, 32
 """The longest edge of one picture on a sheet."""
+NARROWEST_PX = 72
+"""What a label has, however small its picture is: a seed on one line. On a sheet of very many columns it has less."""
 GAP_PX = 8
 WHITE, BLACK, GREY, RED = (255, 255, 255), (0, 0, 0), (236, 236, 236), (160, 0, 0)
 MAX_LINES = 4
@@ -79,7 +81,8 @@ class _Sheet:
         self.beside = across(len(cells), len(columns))
         self.below = len(rows) or math.ceil(len(cells) / self.beside / max(1, len(blocks)))
         sizes = [cell.image.size for cell in cells if cell.image] or [(LARGEST_PX // 2, LARGEST_PX // 2)]
-        self.wide, self.high = max(wide for wide, _ in sizes), max(high for _, high in sizes)
+        least = min(NARROWEST_PX, MAX_EDGE_PX // self.beside - GAP_PX)
+        self.wide, self.high = max(least, *(wide for wide, _ in sizes)), max(high for _, high in sizes)
         self.font = ImageFont.load_default(min(24, max(11, max(self.wide, self.high) // 18)))
         top, bottom = self.font.getbbox("Ålg")[1::2]
         self.line = int(bottom - min(0, top)) + 2

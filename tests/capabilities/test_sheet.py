@@ -55,6 +55,12 @@ def test_pictures_stand_row_after_row_under_their_columns() -> None:
     assert sheet.crop((0, boxes[0][1], boxes[0][0], sheet.height)).getextrema() != ((255, 255),) * 3, "and before"
 
 
+def test_words_below_tiny_pictures_have_room_and_very_many_columns_have_none_to_spare() -> None:
+    tiny, wide = ([sheets.Cell(image, "0001 · seed 4294967295")] * 4 for image in solids([(16, 16), (72, 16)]).values())
+    assert sheets.draw(tiny).size == sheets.draw(wide).size
+    assert sheets.draw(tiny * 100, columns=["a"] * 400).width < 16_383, "what a WebP can have"
+
+
 def test_large_pictures_are_made_small_and_small_ones_are_not_enlarged() -> None:
     sheet = drawn(solids([(2000, 1000), (30, 20)]))
     large, small = (places_of(sheet, colour) for colour in COLOURS[:2])
