@@ -1,6 +1,7 @@
 """The page of one picture: large, beside what it was made from, with everything that made it."""
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -16,7 +17,8 @@ from hotfolder.browse.sites import Site
 from hotfolder.capabilities import outpaint
 from hotfolder.catalog import pictures
 from hotfolder.catalog.store import Reader
-from hotfolder.errors import HotfolderError
+from hotfolder.errors import HotfolderError, RejectedInput
+from hotfolder.metadata import read
 from hotfolder.workspace import Workspace
 
 _SAME_SHAPE = 0.01
@@ -104,7 +106,7 @@ async def _look(datasette: Any, site: Site, image_id: str, asked: dict[str, str]
 def _read(workspace: Workspace, seen: Seen) -> tuple[Recipe, bool, Beside | None]:
     """Return what the files say: the recipe, whether the picture is there, and the one that it was made from.
 
-    The row is brought up to where the picture lies: the catalog learns of a move a moment later.
+    The row is brought up to what the file is now: the catalog learns of moves and stars a moment later.
     """
     image = seen.image
     file = sources.picture(workspace, image)
@@ -112,6 +114,9 @@ def _read(workspace: Workspace, seen: Seen) -> tuple[Recipe, bool, Beside | None
     if file and not sources.locate(workspace, image["path"]):
         path = files.named(workspace.outbox, file)
         image |= {"path": path, "review": pictures.review_of(path)}
+    if file and image["signature"] and pictures.signature_at(file) != image["signature"]:
+        with contextlib.suppress(RejectedInput, OSError):
+            image |= {"rating": read.read(file).rating}
     recipe = recipes.of_picture(workspace, image, seen.job)
     found = sources.before(workspace, image["parent_path"])
     if found is None:

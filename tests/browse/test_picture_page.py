@@ -142,9 +142,12 @@ def test_the_keys_of_the_gallery_are_kept_on_the_way(workplace: Any) -> None:
         found = re.findall(r'<a id="(newer|older|back)" href="/-/hotfolder/([^"]*)"', html(workplace, path))
         return {name: unescape(target) for name, target in found}
 
-    assert ways("picture/n1") == {"newer": "picture/n2", "older": "picture/n0", "back": "gallery"}
-    assert ways("picture/n2?kind=edit&nonsense=1") == {"older": "picture/n0?kind=edit", "back": "gallery?kind=edit"}
-    assert ways("picture/knight1") == {"older": "picture/n3", "back": "gallery"}
+    place = "2021-01-02T00%3A00%3A00Z~n1"
+    assert ways("picture/n1") == {"newer": "picture/n2", "older": "picture/n0", "back": f"gallery#{place}"}
+    back = "gallery?kind=edit#2021-01-03T00%3A00%3A00Z~n2"
+    assert ways("picture/n2?kind=edit&nonsense=1") == {"older": "picture/n0?kind=edit", "back": back}
+    newest = "gallery#2026-11-20T01%3A00%3A00Z~knight1"
+    assert ways("picture/knight1") == {"older": "picture/n3", "back": newest}
 
 
 def test_the_newest_of_the_same_moment_come_in_one_order(workplace: Any) -> None:

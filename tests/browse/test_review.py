@@ -13,6 +13,7 @@ from PIL import Image
 
 from hotfolder import images
 from hotfolder import workspace as places
+from hotfolder.catalog import pictures
 from hotfolder.metadata import write
 from hotfolder.metadata.read import read
 from hotfolder.settings import Settings
@@ -49,6 +50,21 @@ def names(folder: Path) -> set[str]:
 def rows(root: Path) -> list[str]:
     with sqlite3.connect(f"{(root / 'catalog.db').as_uri()}?mode=ro", uri=True) as connection:
         return list(connection.iterdump())
+
+
+def test_the_page_of_a_picture_says_what_was_done_before_the_catalog_knows(workplace: Any, page: Page) -> None:
+    drawn = workplace.outbox / DAY / "drawn.png"
+    drawn.with_name("drawn.png.xmp").unlink()
+    workplace.connection.execute("update images set signature = ?", [pictures.signature_at(drawn)])
+    workplace.connection.commit()
+    page.post("rate", id="drawn1", rating=4)
+    page.post("keep", id="drawn1")
+    shown = workplace.get("/-/hotfolder/picture/drawn1").text
+    assert 'data-rating="4" data-review="keep"' in shown
+    assert f"outbox/{DAY}/keep/drawn.png" in shown
+    page.post("undo", id="drawn1")
+    page.post("rate", id="drawn1", rating=0)
+    assert 'data-rating="" data-review=""' in workplace.get("/-/hotfolder/picture/drawn1").text
 
 
 def test_stars_go_into_the_picture_and_nowhere_else(workplace: Any, page: Page) -> None:
