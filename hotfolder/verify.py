@@ -69,14 +69,23 @@ def _images(catalog: store.Reader, here: dict[str, Path]) -> Iterator[str]:
         path = here.get(row["path"])
         if path is None:
             yield f"{row['path']} is in the catalog but not there{job}"
-        elif atomic.sha256_of(path) != row["sha256"] and _pixels(path) != row["pixel_sha256"]:
+        elif not (sha256 := _sha256(path)):
+            yield f"{row['path']} cannot be read{job}"
+        elif sha256 != row["sha256"] and _pixels(path) != row["pixel_sha256"]:
             yield f"{row['path']} differs from what was recorded{job}"
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return atomic.sha256_of(path)
+    except OSError:  # it may not be read, or is a link that leads nowhere
+        return ""
 
 
 def _pixels(path: Path) -> str:
     try:
         return images.pixel_sha256(images.open_picture(path, 2**31).image)
-    except HotfolderError:
+    except (HotfolderError, OSError):
         return ""
 
 
@@ -110,7 +119,9 @@ def _inputs(workspace: Workspace, catalog: store.Reader) -> Iterator[str]:
                 continue
             if len(there) != 1 and not row["superseded_by"]:
                 yield f"{store.storable(file['origin'])} of drop {row['id']} is in {len(there)} places instead of one"
-            elif there and atomic.sha256_of(there[0]) != file["sha256"]:
+            elif there and not (sha256 := _sha256(there[0])):
+                yield f"{store.storable(file['origin'])} of drop {row['id']} cannot be read"
+            elif there and sha256 != file["sha256"]:
                 yield f"{store.storable(file['origin'])} of drop {row['id']} is not the file that was taken in"
 
 

@@ -71,6 +71,13 @@ def cut_short(workspace: Workspace) -> str:
     return "deep.png differs from what was recorded"
 
 
+def let_a_link_lead_nowhere(workspace: Workspace) -> str:
+    path = made(workspace, "deep.png")
+    path.unlink()
+    path.symlink_to("away.png")
+    return "deep.png cannot be read"
+
+
 def forget_all_of_a_picture(workspace: Workspace) -> str:
     rows(workspace, "delete from outputs where path like '%deep%'")
     rows(workspace, "delete from images where path like '%deep.png'")
@@ -113,8 +120,8 @@ def break_a_reference(workspace: Workspace) -> str:
 
 
 PLANTED = [
-    remove_output, change_pixels, cut_short, forget_all_of_a_picture, forget_an_image, lose_an_input,
-    change_an_input, leave_work, hang_a_job, unpublish, break_a_reference,
+    remove_output, change_pixels, cut_short, let_a_link_lead_nowhere, forget_all_of_a_picture, forget_an_image,
+    lose_an_input, change_an_input, leave_work, hang_a_job, unpublish, break_a_reference,
 ]  # fmt: skip
 
 
