@@ -42,7 +42,7 @@ def rebuild(workspace: Workspace) -> tuple[int, int]:
     made = 0
     worked_on: dict[str, str] = {}
     # where a picture was copied, the one that still lies beside its job file is the one that was made
-    for path in sorted(_files(workspace.outbox), key=lambda path: not path.with_suffix(".job.yaml").is_file()):
+    for path in sorted(_files(workspace.outbox), key=lambda path: not os.path.isfile(path.with_suffix(".job.yaml"))):
         if path.suffix.lower() in SUFFIXES:
             made += _put_picture(workspace, catalog, path, worked_on)
     _find_moved_parents(workspace, catalog, worked_on)
@@ -62,11 +62,15 @@ def _put_input(workspace: Workspace, catalog: Catalog, path: Path, state: str) -
     if path.name.endswith(".error.txt"):
         return False
     relative = path.relative_to(workspace.root / state)
+    try:
+        sha256 = atomic.sha256_of(path)
+    except OSError:  # it may not be read, or is a link that leads nowhere
+        return False
     file = {
         "role": "picture" if path.suffix.lower() in SUFFIXES else "job",
         "name": path.name,
         "origin": relative.as_posix(),
-        "sha256": atomic.sha256_of(path),
+        "sha256": sha256,
         "path": path.relative_to(workspace.root).as_posix(),
     }
     reason = path.with_name(names.reason_name(path.name))
@@ -107,7 +111,7 @@ def _find_moved_parents(workspace: Workspace, catalog: Catalog, worked_on: dict[
     """Point pictures that were made from one of outbox, the steps of a chain, to where that lies now."""
     for path, sha256 in worked_on.items():
         row = catalog.row("select parent_path from images where path=?", path)
-        if row and row["parent_path"] and workspace.absolute(row["parent_path"]).is_file():
+        if row and row["parent_path"] and os.path.isfile(workspace.absolute(row["parent_path"])):
             continue
         for parent in catalog.rows("select path from images where sha256=? order by path limit 1", sha256):
             with catalog.transaction():

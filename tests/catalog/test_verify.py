@@ -1,5 +1,6 @@
 """`verify` finds every disagreement that is planted, `rebuild` mends what can be mended from the files."""
 
+import json
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -189,6 +190,19 @@ def test_rebuild_passes_over_copies_and_strangers(workspace: Workspace) -> None:
     (workspace.outbox / "broken.png").write_bytes(b"nothing")
     assert rebuild.rebuild(workspace) == (3, 4)
     assert rows(workspace, "select path from images where path like '%/keep/%'") == []
+    assert verify.verify(workspace) == []
+
+
+def test_rebuild_passes_over_what_cannot_be_read_and_minds_no_long_name(workspace: Workspace) -> None:
+    (workspace.done / "upscale" / "away.png").symlink_to("nowhere.png")
+    (workspace.outbox / "away.png").symlink_to("nowhere.png")
+    deep = made(workspace, "deep.png")
+    deep.rename(deep.with_name(f"{'x' * 251}.png"))
+    info = PngInfo()
+    record = {"image_id": "far", "kind": "generate", "job": {"image": "x/" * 9999, "image_sha256": "0" * 64}}
+    info.add_text("hotfolder", json.dumps(record))
+    Image.new("RGB", (4, 4)).save(workspace.outbox / "far.png", pnginfo=info)
+    assert rebuild.rebuild(workspace) == (4, 4)
     assert verify.verify(workspace) == []
 
 
