@@ -34,6 +34,7 @@ def follows(site: Site, picture: dict[str, Any], **wanted: object) -> dict[str, 
 
 def test_keys_rate_keep_and_reject_the_picture_shown(review: Page, site: Site) -> None:
     picture = site.place.images("many_02")[0]
+    this = review.locator(f'article[data-picture="{picture["id"]}"]')
     review.goto(f"/-/hotfolder/picture/{picture['id']}")
     review.keyboard.press("4")
     expect(review.locator(SAID)).to_contain_text("4 stars")
@@ -41,12 +42,14 @@ def test_keys_rate_keep_and_reject_the_picture_shown(review: Page, site: Site) -
     assert read.read(file_of(site, picture)).rating == 4
     follows(site, picture, rating=4)
     review.keyboard.press("k")
+    expect(this).to_have_count(0)
     kept = follows(site, picture, review="keep", rating=4)
     assert re.fullmatch(r"outbox/painting/[\d-]+/keep/many_02_01\.png", kept["path"])
     assert site.place.workspace.absolute(kept["path"]).is_file()
     review.goto(f"/-/hotfolder/picture/{picture['id']}")
     expect(review.get_by_role("button", name="Keep")).to_have_attribute("aria-pressed", "true")
     review.keyboard.press("x")
+    expect(this).to_have_count(0)
     assert "/reject/" in follows(site, picture, review="reject")["path"]
     review.goto(f"/-/hotfolder/picture/{picture['id']}")
     expect(review.get_by_role("button", name="Reject")).to_have_attribute("aria-pressed", "true")
