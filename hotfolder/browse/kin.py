@@ -53,7 +53,7 @@ def of_picture(catalog: Reader, image: dict[str, Any], job: dict[str, Any] | Non
 def pictures_of(catalog: Reader, job: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the pictures that a job made, in their order, without the contact sheet of them."""
     return catalog.rows(
-        f"select {_SMALL} from images where job_id = ? and (kind != 'sheet' or ? = 'sheet') order by path",
+        f"select {_SMALL} from images where job_id = ? and (kind != 'sheet' or ? = 'sheet') order by created_at, path",
         job["id"], job["kind"],
     )  # fmt: skip
 

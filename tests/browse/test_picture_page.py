@@ -83,7 +83,7 @@ def test_what_a_picture_cost_is_its_part_of_the_job(workplace: Any) -> None:
 
 
 def test_parents_children_and_siblings_are_linked(workplace: Any) -> None:
-    workplace.add_image("twin1", f"{DAY}/knight_02.png")
+    workplace.add_image("twin1", f"{DAY}/knight_02.png", created_at="2026-11-20T01:00:01Z")
     knight, cutout = html(workplace, "picture/knight1"), html(workplace, "picture/cutout1")
     made_from_it = knight.partition("Made from it")[2].partition("<h2>")[0]
     assert "/-/hotfolder/picture/cutout1" in made_from_it
@@ -129,6 +129,16 @@ def test_a_chain_and_its_other_inputs_are_shown(workplace: Any) -> None:
     assert re.findall(r"href=\"[^\"]*picture/(\w+)", parents) == ["step1", "mask1"]
     for other in ("knight1", "cutout1"):
         assert "Its chain" not in page(workplace, f"picture/{other}")
+
+
+def test_pictures_of_a_job_stay_in_their_order_when_one_is_kept(workplace: Any) -> None:
+    workplace.add_job(71, state="done")
+    for number, place in enumerate(("reject/a_01", "keep/a_02", "a_03")):
+        workplace.add_image(
+            f"a{number}", f"{DAY}/{place}.png", job_id=71, created_at=f"2026-01-01T00:00:0{number}.000Z"
+        )
+    siblings = page(workplace, "picture/a1").partition("Of the same job")[2]
+    assert re.findall(r"a_0\d\.png", siblings)[:3] == ["a_01.png", "a_02.png", "a_03.png"]
 
 
 def test_the_keys_of_the_gallery_are_kept_on_the_way(workplace: Any) -> None:
