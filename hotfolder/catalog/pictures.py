@@ -81,6 +81,11 @@ def signature_at(path: Path) -> str | None:
         return None
 
 
+def put_signature(catalog: Catalog, number: str, signature: str) -> None:
+    """Note another file with the bytes that a picture's file had."""
+    catalog.rows("update images set signature=? where id=?", signature, number)
+
+
 def put_moved(catalog: Catalog, image: dict[str, Any], path: str, signature: str | None) -> None:
     """Let a picture lie at `path`, and all that names it by its place name that; nothing else may lie there."""
     old, number = image["path"], image["id"]

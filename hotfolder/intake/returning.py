@@ -28,18 +28,20 @@ def put_back_moved(workspace: Workspace, catalog: Reader, taken: Iterable[tuple[
                 put_back(path, places[0])
 
 
-def put_back(source: Path, target: Path) -> None:
-    """Copy a file to where it lay; not a second name of it, for who stars one must not change the other. What has the
-    name by now is left alone."""
+def put_back(source: Path, target: Path) -> os.stat_result | None:
+    """Copy a file to where it lay; not a second name of it, for who stars one must not change the other. Returns what
+    the copy is by its status; None where something has the name by now, which is left alone."""
     if target.exists():
-        return
+        return None
     atomic.make_folders(target.parent)
     part = target.with_name(f".{secrets.token_hex(8)}.part")
     try:
         atomic.copy(source, part)
+        status = part.lstat()
         atomic.rename_new(part, target)
     except FileExistsError:
-        pass
+        return None
     finally:
         part.unlink(missing_ok=True)
     atomic.fsync_folder(target.parent)
+    return status

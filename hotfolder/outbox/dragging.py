@@ -31,21 +31,29 @@ def put_back(workspace: Workspace, look: Look) -> None:
     if not waiting:
         return
     with store.reading(workspace.catalog) as catalog:
-        look.gone = [row for row in look.gone if not _is_put_back(workspace, catalog, row, waiting)]
+        look.gone = [row for row in look.gone if not _is_put_back(workspace, catalog, row, waiting, look.back)]
 
 
-def _is_put_back(workspace: Workspace, catalog: Reader, row: Row, waiting: dict[int, list[tuple[Path, int]]]) -> bool:
+def _is_put_back(
+    workspace: Workspace,
+    catalog: Reader,
+    row: Row,
+    waiting: dict[int, list[tuple[Path, int]]],
+    back: dict[str, str],
+) -> bool:
     """Copy one picture back if it is among those that wait, which are given by their sizes with their numbers."""
     wanted = catalog.row("select sha256 from images where id=?", row.id)
     if wanted is None or pictures.OVERWRITTEN in row.path:
         return False
-    size, _, own = ((row.signature or "0 0 0").partition(" + ")[0]).split(" ")
+    own, mark, beside = (row.signature or "0 0 0").partition(" + ")
+    size, _, own_number = own.split(" ")
     for path, number in waiting.get(int(size), ()):
-        if number and number != int(own):  # a copy of it, or what was put back once and then deleted
+        if number and number != int(own_number):  # a copy of it, or what was put back once and then deleted
             continue
         try:
             if atomic.sha256_of(path) == wanted["sha256"]:
-                returning.put_back(path, workspace.absolute(row.path))
+                if copy := returning.put_back(path, workspace.absolute(row.path)):
+                    back[row.id] = f"{pictures.signature(copy, None)}{mark}{beside}"  # what is beside it is seen later
                 return True
         except OSError:  # taken from the inbox meanwhile
             continue

@@ -141,6 +141,10 @@ class Following:
         self.away = look.away
         if self.away:
             return
+        if look.back:  # at once: one that is moved on before it is read must not be put back once more
+            with self._catalog.transaction():
+                for number, signature in look.back.items():
+                    pictures.put_signature(self._catalog, number, signature)
         here = look.scan.pictures
         self._strangers = {path: one for path, one in self._strangers.items() if path in here}
         self._tries = {path: one for path, one in self._tries.items() if path in here}

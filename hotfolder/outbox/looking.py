@@ -43,13 +43,15 @@ class Scan:
 @dataclass
 class Look:
     """`files` are new or changed since they were read, by path with their signatures; `gone` and `changed` are the rows
-    whose file is not there, or is another. With an `away` there is nothing else."""
+    whose file is not there, or is another; `back` are signatures, by id, of pictures that were put back. With an `away`
+    there is nothing else."""
 
     away: str | None = None
     scan: Scan = field(default_factory=Scan)
     files: dict[str, str] = field(default_factory=dict)
     gone: list[Row] = field(default_factory=list)
     changed: list[Row] = field(default_factory=list)
+    back: dict[str, str] = field(default_factory=dict)
 
 
 def look(workspace: Workspace, known: Mapping[str, str]) -> Look:

@@ -81,7 +81,7 @@ class Matching:
 
     def deeds(self) -> list[Deed]:
         """Return what is to be changed; what nothing is known of yet is left for the next look."""
-        for path, said in self._answers.items():
+        for path, said in sorted(self._answers.items(), key=lambda one: not self._has_its_name(*one)):
             if said is None:
                 self.is_complete = False
             elif said["id"] is None:
@@ -156,6 +156,11 @@ class Matching:
             self._deeds.append(Deed("back", number, path, said["signature"], said))
         else:
             self._note_stranger(path, said)
+
+    def _has_its_name(self, path: str, said: dict[str, Any] | None) -> bool:
+        """Say whether a file has the name that its picture had: of several copies that is the one that was moved."""
+        row = self._rows.get(said["id"]) if said else None
+        return row is not None and PurePosixPath(row.path).name == PurePosixPath(path).name
 
     def _is_at_home(self, number: str) -> bool | None:
         """Say whether a picture's file lies where its row says; None where that file could not be read."""

@@ -143,8 +143,9 @@ class Account:
             one.is_there = False
 
     def copy(self, one: Known) -> None:
-        """Copy as it is; only one whose stars and tags stand in itself, so that the copy says the same."""
-        if one.beside or one.copies or not one.has_id:
+        """Copy as it is; only one whose stars and tags stand in itself, so that the copy says the same, and that is as
+        the catalog saw it: written and renamed, it could not be told from its copy."""
+        if one.beside or one.copies or not one.has_id or not one.is_seen:
             return self.move(one)
         target = one.path.with_name(f"copy {self.done}{one.path.suffix}")
         shutil.copyfile(one.path, target)

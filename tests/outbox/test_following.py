@@ -14,6 +14,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from hotfolder import verify
 from hotfolder.catalog import pictures
+from hotfolder.metadata import rating
 from tests.service.living import Living, hotfolder, living, picture, poll
 
 KEPT = "upscale/folder.yaml", "model: lanczos\nfactor: 2\non_keep: {kind: cutout, note: kept}\n"
@@ -130,6 +131,28 @@ def test_a_copy_takes_over_when_the_first_is_deleted(one: Living) -> None:
     becomes(one, number, path=one.workspace.relative(path))
     path.unlink()
     becomes(one, number, path=one.workspace.relative(copy))
+
+
+def test_of_a_changed_picture_and_its_copy_the_one_with_its_name_is_it(one: Living) -> None:
+    number, path = made(one, "twin")
+    aside, shown = path.parent / ".aside", path.parent / "a place"
+    aside.mkdir()
+    path.rename(aside / path.name)
+    rating.rate(aside / path.name, 3)
+    shutil.copyfile(aside / path.name, aside / "a copy.png")
+    aside.rename(shown)
+    becomes(one, number, path=one.workspace.relative(shown / path.name), rating=3)
+
+
+def test_a_picture_that_is_dragged_and_then_moved_is_put_back_once(one: Living) -> None:
+    number, path = made(one, "restless")
+    waits = one.workspace.inbox / "edit" / "restless.png"
+    path.rename(waits)
+    poll(path.is_file, "picture put back")
+    assert waits.is_file(), "it waits for its words"
+    path.rename(path.with_name("moved on.png"))
+    becomes(one, number, path=one.workspace.relative(path.with_name("moved on.png")))
+    assert not path.exists()
 
 
 def test_a_picture_without_metadata_is_known_by_its_pixels(one: Living) -> None:
