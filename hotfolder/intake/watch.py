@@ -4,6 +4,7 @@ import contextlib
 import logging
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
@@ -26,6 +27,8 @@ if sys.platform == "linux":
 
     # It holds every event back for half a second after a file has left a folder, to pair the two halves of a rename.
     InotifyMoveEventGrouper.delay = 0.0
+    # Folders that come quickly, one in the other, it registers twice: pages of text on the terminal, and no harm.
+    warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning, r"watchdog\.")
 
 # Files that are renamed in or hard-linked arrive as "created" alone; opening and reading would only fill the queue.
 EVENTS: list[type[FileSystemEvent]] = [
