@@ -343,10 +343,12 @@ def _values(root: ET.Element, name: str) -> list[str]:
     """Return a property's texts: an attribute of a description, an element, or the items of a list in one."""
     prefix, _, local = name.partition(":")
     full = f"{{{_NAMESPACES[prefix]}}}{local}"
-    item, description = (f"{{{_NAMESPACES['rdf']}}}{tag}" for tag in ("li", "Description"))
+    rdf, item, description = (f"{{{_NAMESPACES['rdf']}}}{tag}" for tag in ("RDF", "li", "Description"))
     found: list[str | None] = []
-    for node in root.iter(description):
+    # step by step, never "anywhere below": what is nested ten thousand deep would be walked as often
+    for node in (one for part in root.iter(rdf) for one in part.findall(description)):
         found.append(node.get(full))
         for element in node.findall(full):
-            found += [one.text for one in element.iter(item)] or [element.text]
+            items = (*element.findall(item), *element.findall(f"*/{item}"))
+            found += [one.text for one in items] or [element.text]
     return [text.strip() for text in found if text and text.strip()]

@@ -90,6 +90,15 @@ def test_deep_nesting_is_no_trouble() -> None:
     assert time.process_time() - began < 5
 
 
+def test_lists_in_lists_take_no_time_and_no_memory() -> None:
+    deep = 8_000
+    opened, closed = "<rdf:Description><dc:subject>" * deep, "</dc:subject></rdf:Description>" * deep
+    began = time.process_time()
+    found = xmp.read(f"{HEAD}{opened}{'<rdf:li>a</rdf:li>' * 20}{closed}{TAIL}")
+    assert time.process_time() - began < 2
+    assert found.tags == ()
+
+
 @given(st.binary(max_size=300))
 def test_rubbish_never_raises(data: bytes) -> None:
     xmp.read(data)
