@@ -23,6 +23,10 @@ _MAX_CHUNKS = 1_000_000
 TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 MAX_TEXT_BYTES = 1 << 20
 """The longest text that is read; Pillow refuses longer ones when they are compressed."""
+MAX_TEXTS_BYTES = 8 << 20
+"""Of all texts of a picture: compressed, a thousand of a megabyte fit into one."""
+_UNREAD_BYTES = 1 << 16
+"""What one that is broken or too long counts: it was looked into too."""
 
 
 def write(file: BinaryIO, image: Image.Image, texts: dict[str, str], exif: bytes | None) -> None:
@@ -85,16 +89,20 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 def read_texts(path: Path) -> tuple[dict[str, str], bytes | None]:
     """Return the texts of the PNG at `path` by key, and its EXIF; before and behind the pixels, none of them decoded.
 
-    What is broken or longer than MAX_TEXT_BYTES is left out; the first of two texts with one key counts.
+    What is broken, longer than MAX_TEXT_BYTES, or comes when MAX_TEXTS_BYTES were read is left out; the first of two
+    texts with one key counts.
     """
     texts: dict[str, str] = {}
-    exif = None
+    exif, room = None, MAX_TEXTS_BYTES
     with open(path, "rb") as file:
         for kind, data in _ancillary(file):
             if kind == b"eXIf":
                 exif = exif or data
-            elif found := read_text(kind, data):
-                texts.setdefault(*found)
+            elif room > 0:
+                found = read_text(kind, data)
+                room -= len(found[1]) if found else _UNREAD_BYTES
+                if found:
+                    texts.setdefault(*found)
     return texts, exif
 
 

@@ -109,6 +109,19 @@ def test_texts_behind_the_pixels_and_compressed(tmp_path: Path) -> None:
     assert exif == b"MM\0*" + bytes(4)
 
 
+def test_a_thousand_texts_of_a_megabyte_in_one_are_not_all_read(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    Image.new("L", (4, 4)).save(buffer, "PNG")
+    plain, packed = buffer.getvalue(), zlib.compress(b"x" * (png.MAX_TEXT_BYTES - 1), 9)
+    many = b"".join(png.chunk(b"zTXt", b"%d\0\0" % number + packed) for number in range(1000))
+    path = tmp_path / "many.png"
+    path.write_bytes(plain[:-12] + png.chunk(b"tEXt", b"first\0read") + many + plain[-12:])
+    assert path.stat().st_size < 2 << 20
+    texts, _ = png.read_texts(path)
+    assert texts["first"] == "read"
+    assert sum(map(len, texts.values())) < png.MAX_TEXTS_BYTES + png.MAX_TEXT_BYTES
+
+
 def test_broken_and_huge_texts_are_left_out(tmp_path: Path) -> None:
     path = tmp_path / "x.png"
     data = encoded(made.picture(), {"good": "1"})
