@@ -216,8 +216,8 @@ class Account:
         return None
 
     def drag(self, one: Known) -> None:
-        """Move the picture into an inbox, where it waits for its words; its place in outbox is to stay."""
-        if one.beside or not one.is_seen:
+        """Move the picture into an inbox, where it waits for its words; the place the catalog knows is to stay."""
+        if one.beside or not one.is_seen or one.path != one.seen_at:
             return self.move(one)
         one.is_let_be = True
         one.path.rename(self.workspace.inbox / "edit" / f"dragged {self.done}{one.path.suffix}")
