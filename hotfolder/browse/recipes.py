@@ -1,5 +1,6 @@
 """The job that makes a picture again, as YAML to copy and as keys with their values."""
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,12 @@ def _beside(workspace: Workspace, path: str) -> str:
 
 
 def _record(file: Path | None) -> dict[str, Any] | None:
+    """Return the job that is written in a picture, None where there is none, or none that can be written down: whoever
+    made the file may have put anything there."""
     try:
-        return read.read(file).job if file else None
-    except (RejectedInput, OSError):
+        job = read.read(file).job if file else None
+        json.dumps(job, ensure_ascii=False).encode()
+        language.as_yaml(job or {})
+    except (RejectedInput, OSError, ValueError, RecursionError):
         return None
+    return job

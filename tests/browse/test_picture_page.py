@@ -12,6 +12,7 @@ from typing import Any
 import pillow_heif
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from hotfolder.browse import sites
 from hotfolder.metadata import write
@@ -191,6 +192,24 @@ def test_no_text_from_outside_is_shown_as_the_job(workplace: Any, tmp_path: Path
     (tmp_path / "secret").write_text("password: 1")
     (workplace.root / f"{DAY}/knight.job.yaml").symlink_to(tmp_path / "secret")
     assert "password" not in html(workplace, "picture/knight1")
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        {"x": json.loads('{"a":' * 600 + "1" + "}" * 600)},
+        {"x": json.loads("[" * 900 + "]" * 900)},
+        {"prompt": "\ud800", "note": "\udfff"},
+        {"kind": 5, "prompt": {"a": 1}, "note": {"b": [1]}, "size": [], "image": 7, "strength": float("nan")},
+    ],
+)
+def test_a_strangers_picture_may_say_anything_of_its_job(workplace: Any, job: dict[str, Any]) -> None:
+    info = PngInfo()
+    info.add_text("hotfolder", json.dumps({"image_id": "evil1", "kind": "outpaint", "job": job}))
+    Image.new("RGB", (8, 8)).save(workplace.outbox / "evil.png", pnginfo=info)
+    workplace.add_image("evil1", "outbox/evil.png", job_id=None, kind="outpaint", width=8, height=8)
+    assert "evil.png" in page(workplace, "picture/evil1")
+    assert workplace.get("/-/hotfolder/compare?id=evil1&id=knight1").status_code == 200
 
 
 def test_boxes_lie_in_parts_of_the_picture(workplace: Any) -> None:
