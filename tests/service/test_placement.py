@@ -1,5 +1,7 @@
 """The order that a worker gets says how its model is put on this machine; nobody else decides that."""
 
+import errno
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -116,3 +118,19 @@ def test_a_job_whose_profile_has_gone_when_its_turn_comes_is_told_so(
     (job,) = bench.rows("select * from jobs")
     assert (job["state"], Refuser.orders) == ("failed", [])
     assert "no profile `mine`" in job["error"]
+
+
+def test_a_disk_that_is_full_when_an_order_is_made_holds_up_nothing_for_good(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*given: object) -> dict[str, Any]:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    bench.put("generate/a.yaml", "prompt: a fox\n")
+    with monkeypatch.context() as patched:
+        patched.setattr(orders, "order", full)
+        stopped = Service(bench.workspace, machine=lambda: CARD)
+        stopped.run(once=True)
+    assert stopped.paused and Refuser.orders == []
+    Service(bench.workspace, machine=lambda: CARD).run(once=True)
+    assert len(Refuser.orders) == 1, "it was taken up again"
