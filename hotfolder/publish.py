@@ -5,6 +5,7 @@ recorded; publishing before recording and recording before publishing both break
 function here can be repeated after a crash at any of its steps.
 """
 
+import errno
 import json
 import os
 import secrets
@@ -119,7 +120,13 @@ def _is_taken(workspace: Workspace, catalog: Catalog, path: PurePosixPath) -> bo
 
 
 def publish(workspace: Workspace, catalog: Catalog, job: int) -> None:
-    """Link what `intend` reserved into outbox, then record it and end the job."""
+    """Link what `intend` reserved into outbox, then record it and end the job.
+
+    Raises:
+        OSError: outbox is not there, or another folder than it was.
+    """
+    if not workspace.outbox_mark.exists():
+        raise FileNotFoundError(errno.ENOENT, "outbox is not the folder that it was", str(workspace.outbox))
     row = catalog.row("select id, drop_id, hot_folder, source_path from jobs where id=?", job)
     assert row
     out = job_folder(workspace, row)

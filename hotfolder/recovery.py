@@ -1,6 +1,7 @@
 """What start-up mends after a kill at any step; runs under the workspace's lock, before anything else."""
 
 import json
+import logging
 import shutil
 
 from hotfolder import publish
@@ -10,17 +11,29 @@ from hotfolder.catalog.store import Catalog
 from hotfolder.intake import claim
 from hotfolder.workspace import Workspace
 
+log = logging.getLogger("hotfolder")
 
-def recover(workspace: Workspace, catalog: Catalog) -> None:
-    """Bring files and rows together again; each step repeats what the dead process may have left halfway."""
+
+def recover(workspace: Workspace, catalog: Catalog) -> bool:
+    """Bring files and rows together again; each step repeats what the dead process may have left halfway.
+
+    Returns:
+        Whether finished pictures could not be put into outbox: `pick_up_stranded` tries again.
+    """
     give_back_unfinished_claims(workspace, catalog)
     requeue_running(catalog)
     crash_point("recover_requeued")
-    publish_intended(workspace, catalog)
+    try:
+        publish_intended(workspace, catalog)
+        is_stranded = False
+    except OSError as error:
+        log.warning("%s; what is finished stays in .hotfolder/work until then", error)
+        is_stranded = True
     crash_point("recover_published")
     for drop in queue.ended_drops(catalog):
         publish.file_away(workspace, catalog, drop)
     clear_leftovers(workspace, catalog)
+    return is_stranded
 
 
 def give_back_unfinished_claims(workspace: Workspace, catalog: Catalog) -> None:

@@ -69,7 +69,7 @@ class Service:
         """Watch until stopped; with `once`, until nothing more can run. The caller holds the workspace."""
         self._monitor.start()
         self._following.start()
-        recover(self.workspace, self.catalog)
+        self._stranded = recover(self.workspace, self.catalog)
         self.taking = Taking(self.workspace, self.catalog, random.Random(), self.machine, self._fetcher.sentences)
         with watching([self.workspace.inbox, self.workspace.control], self.look_soon) as watch:
             while not self.stopping:
@@ -81,12 +81,12 @@ class Service:
                     if self._fetcher.step(time.monotonic(), tries_again=not once):
                         self.look_soon()
                     self.hear_worker()
-                    self.pick_up_stranded()
-                    self.start_next()
                     if not self._pausing.in_trouble:
                         self._monitor.keep(self.catalog)
                         if self._following.step():
                             self.look_soon()
+                    self.pick_up_stranded()
+                    self.start_next()
                 except (OSError, sqlite3.OperationalError) as error:
                     self.paused, self._stranded = self._pausing.meet(error), True
                 self.tell_now(watch)

@@ -20,7 +20,6 @@ from urllib.parse import quote
 
 from hotfolder import status, statuswords
 from hotfolder.images import thumbs
-from hotfolder.outbox import standing
 from hotfolder.status import Status
 from hotfolder.workspace import Workspace
 
@@ -99,7 +98,7 @@ def put(workspace: Workspace, page: str) -> None:
     """Replace the page at once, not durably. A file of the same name that is not ours stays, and a folder without
     outbox's mark, where the share is not mounted, stays empty."""
     path = workspace.status_page
-    if not (workspace.outbox / standing.MARK).exists() or (os.path.lexists(path) and not _is_ours(path)):
+    if not workspace.outbox_mark.exists() or (os.path.lexists(path) and not _is_ours(path)):
         return
     workspace.status_page_part.write_text(page, encoding="utf-8")
     os.replace(workspace.status_page_part, path)

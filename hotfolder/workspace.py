@@ -41,6 +41,11 @@ class Workspace:
         return self._placed(self.settings.outbox, "outbox")
 
     @property
+    def outbox_mark(self) -> Path:
+        """The file by which outbox is known: a share that is not mounted, and its folder is empty, has none."""
+        return self.outbox / ".hotfolder-outbox"
+
+    @property
     def done(self) -> Path:
         return self.root / "done"
 

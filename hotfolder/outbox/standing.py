@@ -7,7 +7,6 @@ from hotfolder import atomic, names
 from hotfolder.catalog.store import Reader
 from hotfolder.workspace import Workspace
 
-MARK = ".hotfolder-outbox"
 _TEXT = b"hotfolder knows its outbox by this file; please leave it here.\n"
 _LOOKED_FOR = 500
 """Newest pictures that are looked for where there is no mark."""
@@ -19,7 +18,7 @@ def away(workspace: Workspace, catalog: Reader, least: float) -> str | None:
     Args:
         least: the part of the newest pictures that has to be where the catalog says, where the mark is missing.
     """
-    mark = workspace.outbox / MARK
+    mark = workspace.outbox_mark
     try:
         if mark.exists():
             return None
@@ -28,7 +27,7 @@ def away(workspace: Workspace, catalog: Reader, least: float) -> str | None:
         if newest and (not there or there < least * len(newest)):
             return (
                 f"outbox ({names.display(str(workspace.outbox))}) is not the folder that it was: neither its mark "
-                f"{MARK} nor the pictures of the catalog are in it. If it is a share or another disk, mount it; "
+                f"{mark.name} nor the pictures of the catalog are in it. If it is a share or another disk, mount it; "
                 "if you emptied it, run `hotfolder rebuild`. Nothing is forgotten meanwhile"
             )
     except OSError as error:
@@ -40,4 +39,4 @@ def away(workspace: Workspace, catalog: Reader, least: float) -> str | None:
 def set_mark(workspace: Workspace) -> None:
     """Let outbox be known again; one that may not be written into stays without."""
     with contextlib.suppress(OSError):
-        atomic.write(workspace.outbox / MARK, _TEXT)
+        atomic.write(workspace.outbox_mark, _TEXT)

@@ -8,7 +8,6 @@ import pytest
 
 from hotfolder import names, verify, yamlfile
 from hotfolder.images import open_picture
-from hotfolder.outbox import standing
 from tests.hostile.aftermath import CASES, GOOD, Aftermath
 from tests.hostile.case import Case
 from tests.intake.bench import digest
@@ -103,7 +102,7 @@ def test_nothing_outside_the_workspace_was_touched_and_nothing_was_run(after: Af
 
 def test_results_have_names_that_every_system_takes(after: Aftermath) -> None:
     outbox = after.bench.workspace.outbox
-    paths = [path.relative_to(outbox) for path in outbox.rglob("*") if path.name != standing.MARK]
+    paths = [path.relative_to(outbox) for path in outbox.rglob("*") if path.name != ".hotfolder-outbox"]
     assert len(paths) > 100
     for path in paths:
         stem = path.name.partition(".")[0] or path.name

@@ -253,6 +253,27 @@ def test_a_strangers_picture_may_say_anything_of_itself(one: Living) -> None:
     assert hotfolder(one.root, "rebuild").returncode == 3, "the service lives"
 
 
+def test_what_is_finished_waits_for_an_outbox_that_is_away(tmp_path: Path) -> None:
+    for place in living(tmp_path / "w"):
+        place.drop("upscale/folder.yaml", "model: lanczos\n")
+        place.drop("upscale/first.png", picture())
+        place.once()
+        place.drop("upscale/later.png", picture(30))
+        (token := tmp_path / "die").touch()
+        assert place.once(HOTFOLDER_CRASH_AT=f"intended:1:{token}").returncode != 0
+        shutil.move(place.workspace.outbox, tmp_path / "unmounted")
+        place.workspace.outbox.mkdir()
+        place.start()
+        poll(lambda place=place: place.status().paused, "pause")
+        assert not list(place.workspace.outbox.rglob("*")), "nothing is put into the folder below the mount point"
+        assert place.end() == 0
+        place.workspace.outbox.rmdir()
+        shutil.move(tmp_path / "unmounted", place.workspace.outbox)
+        assert place.once().returncode == 0
+        assert sorted(path.name for path in place.workspace.outbox.rglob("*.png")) == ["first.png", "later.png"]
+        assert verify.verify(place.workspace) == []
+
+
 def test_an_outbox_that_is_away_forgets_nothing(tmp_path: Path) -> None:
     for place in living(tmp_path / "w"):
         place.drop("upscale/folder.yaml", "model: lanczos\n")
