@@ -29,8 +29,7 @@ INTRO = """# How fast it is around the models
 
 `make bench` measures what hotfolder itself costs; what a model costs is the model's. Counters are exact and the same on
 every machine; seconds are the least of several runs, beside whatever else the machine did: see its load average. What a
-page takes is told in milliseconds of one core, the median of nine requests over HTTP: so long it takes where nothing
-else runs.
+page takes is the median of nine requests over HTTP, by the clock.
 """
 
 LARGE = "## Large pictures"
