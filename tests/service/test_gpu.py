@@ -333,6 +333,7 @@ def test_the_energy_survives_a_kill_after_the_commit_point(place: Living, catalo
     publish.intend(place.workspace, catalog, job, staged, {"run_s": 1.0, "load_s": 0.0, "energy_wh": 5.0})
     catalog.close()  # what a kill leaves: the rows of the intent, and the staged files
     later = Catalog(place.workspace.catalog)
+    place.workspace.outbox_mark.touch()
     recovery.recover(place.workspace, later)
     rows = later.rows("select path, energy_wh from images order by path")
     later.close()
