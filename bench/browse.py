@@ -5,7 +5,6 @@ The figures are milliseconds by the clock, from the question to the last byte: b
 
 import http.client
 import itertools
-import socket
 import statistics
 import threading
 import time
@@ -19,7 +18,7 @@ import uvicorn
 from bench import hoard
 from bench.measures import scratch
 from hotfolder import workspace as places
-from hotfolder.browse import finding, serve
+from hotfolder.browse import finding, ports, serve
 from hotfolder.catalog import store
 from tests.prove.report import Row
 
@@ -104,7 +103,7 @@ class _Asker:
 def _served(root: Path) -> Iterator[_Asker]:
     workspace = places.init(root)
     hoard.fill(workspace.catalog, IMAGES, JOBS)
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = ports.listen("127.0.0.1", serve.DEFAULT_PORT)
     server = uvicorn.Server(uvicorn.Config(serve.make(workspace).app(), log_level="warning"))
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
