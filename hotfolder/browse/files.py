@@ -26,38 +26,46 @@ SHELVES = ("keep", "reject")
 _NUMBERS = range(1, 10)
 """Names that are looked for: `x.png`, and `x-2.png` where that was taken."""
 _CHUNK_BYTES = 1 << 16
+_LOOKS = 2
+"""Times that a picture is looked for: one that is moved meanwhile may be missed in each place once."""
 # A page asks for a hundred thumbnails at once; a decoded 24-megapixel picture is 72 MB.
 _DECODERS = ThreadPoolExecutor(max_workers=4, thread_name_prefix="thumbs")
 
 
 async def file(datasette: Any, request: Any, send: Any) -> Response | None:
     """Answer with the picture itself."""
-    picture = await _picture(datasette, request.url_vars["id"])
-    if picture is None:
-        return _not_found()
-    await asgi_send_file(
-        send,
-        picture,
-        content_type=_TYPES[picture.suffix.lower()],
-        chunk_size=_CHUNK_BYTES,
-        headers={"cache-control": "private, max-age=60"},
-    )
-    return None
+    for _ in range(_LOOKS):
+        picture = await _picture(datasette, request.url_vars["id"])
+        if picture is None:
+            break
+        with contextlib.suppress(FileNotFoundError):  # raised before anything is sent
+            await asgi_send_file(
+                send,
+                picture,
+                content_type=_TYPES[picture.suffix.lower()],
+                chunk_size=_CHUNK_BYTES,
+                headers={"cache-control": "private, max-age=60"},
+            )
+            return None
+    return _not_found()
 
 
 async def thumb(datasette: Any, request: Any) -> Response:
     """Answer with a small WebP of it."""
     image_id = request.url_vars["id"]
-    site = sites.of(datasette)
-    picture = await _picture(datasette, image_id)
-    if site is None or picture is None:
-        return _not_found()
-    kept = thumbs.place(site.workspace.thumbs, image_id)
-    try:
-        data = await asyncio.get_running_loop().run_in_executor(_DECODERS, thumbs.thumbnail, picture, kept)
-    except (RejectedInput, OSError):
-        return _not_found()
-    return Response(data, content_type="image/webp", headers={"cache-control": "private, max-age=60"})
+    for _ in range(_LOOKS):
+        site, picture = sites.of(datasette), await _picture(datasette, image_id)
+        if site is None or picture is None:
+            break
+        kept = thumbs.place(site.workspace.thumbs, image_id)
+        try:
+            data = await asyncio.get_running_loop().run_in_executor(_DECODERS, thumbs.thumbnail, picture, kept)
+        except FileNotFoundError:
+            continue
+        except (RejectedInput, OSError):
+            break
+        return Response(data, content_type="image/webp", headers={"cache-control": "private, max-age=60"})
+    return _not_found()
 
 
 def is_id(value: object) -> bool:
@@ -92,7 +100,8 @@ def find(outbox: Path, path: str, image_id: str) -> Path | None:
     if there and _id(there) in (None, image_id):
         return there
     old = PurePosixPath(path)
-    for folder in (base(old), *(base(old) / shelf for shelf in SHELVES)):
+    folders = (base(old), *(base(old) / shelf for shelf in SHELVES))
+    for folder in folders * _LOOKS:
         for number in _NUMBERS:
             found = inside(outbox, str(folder / names.numbered(old.name, number)))
             if found and _id(found) == image_id:
