@@ -178,6 +178,7 @@ def test_a_deed_that_cannot_be_done_says_why(chromium: Browser, site: Site) -> N
     picture = site.place.images("many_02")[3]
     with watched(chromium, site.reviewing, expected="404") as review:
         review.goto(f"/-/hotfolder/picture/{picture['id']}")
+        review.wait_for_load_state("networkidle")  # small pictures below, its own among them, come later than the page
         file, aside = file_of(site, picture), site.place.root / "aside.png"
         file.rename(aside)
         review.keyboard.press("k")
