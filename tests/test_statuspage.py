@@ -8,7 +8,6 @@ import random
 import re
 import time
 from datetime import UTC, datetime
-from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -22,6 +21,7 @@ from hotfolder.images import thumbs
 from hotfolder.intake.watch import Watch
 from hotfolder.outbox import standing
 from hotfolder.workspace import Workspace
+from tests.elements import Elements
 from tests.service.living import poll
 
 HOSTILE = "</li><script>alert(1)</script><img src=http://evil.example/x>\u202e"
@@ -58,18 +58,6 @@ def workspace(tmp_path: Path) -> Workspace:
     catalog.close()
     made.now.write_text(json.dumps({"not_taken": [HOSTILE], "paused": HOSTILE}))
     return made
-
-
-class Elements(HTMLParser):
-    """What a browser would build."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.seen: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.seen.append((tag, dict(attributes)))
 
 
 def page_of(workspace: Workspace, running: bool = True) -> str:

@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 import pytest
 
 from hotfolder.browse import finding
-from tests.browse.test_pages import PAYLOADS, Elements
+from tests.browse.test_pages import PAYLOADS
+from tests.elements import Elements
 
 GALLERY = "/-/hotfolder/gallery"
 DAY = "2026-11-{:02}T{:02}:00:00.000Z"

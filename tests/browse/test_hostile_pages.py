@@ -17,7 +17,7 @@ from hotfolder.settings import Settings
 from hotfolder.workspace import Workspace
 from tests.browse import hostile
 from tests.browse.hostile import PAYLOADS, PLAIN
-from tests.browse.test_pages import Elements
+from tests.elements import Elements
 
 Get = Callable[[str], Any]
 FILES = ("file", "thumb", "source", "large", "preview")

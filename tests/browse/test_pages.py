@@ -1,12 +1,12 @@
 """The pages people see: thumbnails, facets, search, saved queries; nothing runs that data brought along."""
 
 import re
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 
 from hotfolder.browse.queries import QUERIES
+from tests.elements import Elements
 
 PAYLOADS = [
     "<script>alert(1)</script>",
@@ -22,18 +22,6 @@ PAYLOADS = [
     'http://evil.example/"onclick=alert(11)//',
     "</textarea></pre><script>alert(12)</script>",
 ]
-
-
-class Elements(HTMLParser):
-    """Collects what a browser would build: tags with their attributes."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.seen: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.seen.append((tag, dict(attributes)))
 
 
 def test_the_images_table_shows_thumbnails(workplace: Any) -> None:

@@ -2,13 +2,13 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 
 from hotfolder import workspace as places
 from hotfolder.browse import sites, sparkline
+from tests.elements import Elements
 
 HOSTILE = "</bdi></a><script>alert(1)</script><img src=x onerror=alert(2)>"
 CARD = {
@@ -18,25 +18,6 @@ CARD = {
     "temperature_c": 61,
     "power_w": 220.4,
 }
-
-
-class Elements(HTMLParser):
-    """What a browser would build: elements with their attributes, and all text."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.seen: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.seen.append((tag, dict(attributes)))
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def all(self, tag: str, name: str) -> list[str]:
-        return [value for one, given in self.seen if one == tag and (value := given.get(name)) is not None]
 
 
 def told(workplace: Any) -> tuple[dict[str, Any], Elements]:

@@ -106,7 +106,7 @@ def scroll(page: Page, px: int) -> None:
 def shoot(chromium: Browser, address: str, name: str, path: str, prepare: Callable[[Page], object]) -> None:
     """Draw one page in each form."""
     for form, options in FORMS.items():
-        with watched(chromium, address, **options) as page:  # type: ignore[arg-type]
+        with watched(chromium, address, **options) as page:
             page.goto(path, wait_until="networkidle" if name not in ("queue", "job", "gallery") else "load")
             prepare(page)
             page.wait_for_function(SEEN)

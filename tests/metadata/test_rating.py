@@ -6,8 +6,8 @@ import os
 import shutil
 import struct
 import subprocess
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -179,20 +179,8 @@ def test_rights_and_attributes_stay(tmp_path: Path) -> None:
 def test_many_at_once_come_one_after_the_other(tmp_path: Path) -> None:
     path = put(tmp_path, "a.jpg", PICTURES["full.jpg"])
     before = pixels(path)
-    raised: list[BaseException] = []
-
-    def give(stars: int) -> None:
-        try:
-            rating.rate(path, stars)
-        except BaseException as error:
-            raised.append(error)
-
-    threads = [threading.Thread(target=give, args=(number % 6,)) for number in range(12)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not raised
+    with ThreadPoolExecutor(12) as threads:
+        list(threads.map(lambda number: rating.rate(path, number % 6), range(12)))
     assert read(path).rating in range(6) and pixels(path) == before
     assert len(list(tmp_path.iterdir())) == 1
 

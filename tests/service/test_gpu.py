@@ -111,14 +111,13 @@ def test_the_last_minute_of_the_card_is_told_while_jobs_run(night: Night) -> Non
 
 
 def test_without_a_card_pictures_have_no_energy_and_the_reason_is_told(place: Living) -> None:
-    def absent() -> Any:
-        library = StandIn()
-        library.nvmlInit = lambda: (_ for _ in ()).throw(pynvml.NVMLError_LibraryNotFound())  # type: ignore[method-assign]
-        return library
+    class Absent(StandIn):
+        def nvmlInit(self) -> None:
+            raise pynvml.NVMLError_LibraryNotFound()
 
     place.drop("upscale/big.png", picture())
     place.drop("upscale/big.png.yaml", LANCZOS)
-    Service(place.workspace, nvml=absent).run(once=True)
+    Service(place.workspace, nvml=Absent).run(once=True)
     assert [row["energy_wh"] for row in place.images("big")] == [None]
     assert place.rows("select * from gpu_samples") == []
     gpu_now = json.loads(place.workspace.now.read_text())["gpu"]
