@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 import logging
 import os
+import queue
 import socket
 import sqlite3
-import threading
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 import uvicorn
@@ -77,6 +77,7 @@ def make(workspace: Workspace, review: bool = False) -> Any:
     application = Datasette(memory=True, settings=_SETTINGS, cors=False)
     application.remove_database("_memory")
     database = application.add_database(_ReadOnly(application, str(catalog)))
+    database.open()
     sites.attach(application, sites.Site(workspace, database.name, review))
     return application
 
@@ -85,42 +86,47 @@ class _ReadOnly(Database):
     """The catalog, opened for reading however its folder is called.
 
     Datasette 0.65 puts the bare path into a URI: with a `#` or `?` in it another file is opened, and for writing. And
-    its threads keep for good what they have opened: after `hotfolder rebuild` that would be the old catalog.
+    its threads keep for good what they have opened: after `hotfolder rebuild` that would be the old catalog. Here the
+    open connections are lent: all of them, one for each thread, stand ready from the start, so that each can go on with
+    the old catalog while the new one is still being made.
     """
 
     def __init__(self, datasette: Any, path: str) -> None:
         super().__init__(datasette, path)
-        self._own = threading.local()
+        self._ready: queue.SimpleQueue[_Opened] = queue.SimpleQueue()
+
+    def open(self) -> None:
+        """Open one connection for each of Datasette's threads; the database has its name by now."""
+        for _ in range(self.ds.setting("num_sql_threads")):
+            self._ready.put(self._opened())
 
     async def execute_fn(self, fn: Callable[[sqlite3.Connection], Any]) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self.ds.executor, lambda: fn(self._connection()))
+        return await asyncio.get_running_loop().run_in_executor(self.ds.executor, self._lend, fn)
 
-    def _connection(self) -> sqlite3.Connection:
-        """Return this thread's connection, to the file that has the catalog's name now; as long as there is none, or
-        its tables are still being made, to the last one."""
-        known: tuple[sqlite3.Connection, tuple[int, int]] | None = getattr(self._own, "known", None)
+    def _lend(self, fn: Callable[[sqlite3.Connection], Any]) -> Any:
+        lent = self._ready.get()
         try:
-            status = os.stat(self.path)
-        except OSError:
-            if known:
-                return known[0]
-            raise
-        file = status.st_dev, status.st_ino
-        if known and known[1] == file:
-            return known[0]
-        new = self.connect()
-        if known and not new.execute("pragma user_version").fetchone()[0]:
-            self._let_go(new)
-            return known[0]
-        self.ds._prepare_connection(new, self.name)
-        self._own.known = new, file
-        if known:
-            self._let_go(known[0])
+            lent = self._newest(lent)
+            return fn(lent.connection)
+        finally:
+            self._ready.put(lent)
+
+    def _newest(self, opened: "_Opened") -> "_Opened":
+        """Return a connection to the catalog that has the file's name now; as long as there is none, or its tables are
+        still being made, the one that is open."""
+        if _identity(self.path) in (None, opened.file) or sites.mismatch(Path(self.path)):
+            return opened
+        new = self._opened()
+        self._all_file_connections.remove(opened.connection)
+        opened.connection.close()
         return new
 
-    def _let_go(self, connection: sqlite3.Connection) -> None:
-        self._all_file_connections.remove(connection)
-        connection.close()
+    def _opened(self) -> "_Opened":
+        file = _identity(self.path)
+        connection = self.connect()
+        self.ds._prepare_connection(connection, self.name)
+        connection.execute("select 1 from sqlite_master").fetchone()  # opens its write-ahead log while it has its name
+        return _Opened(connection, file)
 
     def connect(self, write: bool = False) -> sqlite3.Connection:
         if write:
@@ -128,6 +134,22 @@ class _ReadOnly(Database):
         connection = sites.connect(Path(self.path))
         self._all_file_connections.append(connection)
         return connection
+
+
+class _Opened(NamedTuple):
+    """A connection, and which file it was opened on."""
+
+    connection: sqlite3.Connection
+    file: tuple[int, int] | None
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """Return device and number of a file; None where there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 class _Server(uvicorn.Server):
