@@ -65,14 +65,15 @@ def test_everything_is_found_without_a_script(chromium: Browser, site: Site) -> 
     with watched(chromium, site.reading, java_script_enabled=False, **WIDE) as page:
         page.goto(GALLERY)
         page.locator("#filters [name=tag]").fill("series")
-        page.get_by_role("button", name="Show").click()
-        seen: list[str] = []
-        while True:
+        more = page.get_by_role("button", name="More")
+        with page.expect_navigation():  # until the whole page is there
+            page.get_by_role("button", name="Show").click()
+        seen = shown(page)
+        while more.is_visible():
+            with page.expect_navigation():
+                more.click()
             seen += shown(page)
-            if not page.get_by_role("button", name="More").is_visible():
-                break
-            page.get_by_role("button", name="More").click()
-            page.wait_for_load_state()
         assert seen == ids(site, "tags like '%series%'")
-        page.get_by_role("link", name="To the newest").click()
+        with page.expect_navigation():
+            page.get_by_role("link", name="To the newest").click()
         assert page.locator(CELLS).first.get_attribute("data-picture") == seen[0]
