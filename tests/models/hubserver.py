@@ -26,7 +26,7 @@ def digest(content: bytes) -> str:
 
 @dataclass
 class Hub:
-    """What the server has and how it behaves. `sent` counts the bytes of each path's content that left it.
+    """What the server has and how it behaves. `sent` counts the bytes of each path's content that it sends.
 
     `drops`: connections that break after so many bytes of a large file, one for each request. `answers`: statuses
     for paths that begin so, instead of content; a page of HTML for 200. `pace`: what a file of 100 kB or more waits for
@@ -141,9 +141,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.close()
 
     def _write(self, path: str, content: bytes) -> None:
+        self.hub.sent[path.rpartition("/")[2]] += len(content)  # first: who has the last byte may look at once
         self.wfile.write(content)
         self.wfile.flush()
-        self.hub.sent[path.rpartition("/")[2]] += len(content)
 
     def _answer(self, status: int, headers: dict[str, str] | None = None) -> None:
         body = b"<!doctype html><title>Sign in</title>" if status == 200 else b""
