@@ -47,6 +47,20 @@ def hotfolder(root: Path, *words: str, timeout_s: float = 120, **environment: st
     )  # fmt: skip
 
 
+def processes(service: int, module: str) -> list[int]:
+    """Return the processes of a service that run a module; other services may run at the same time."""
+    children = Path(f"/proc/{service}/task/{service}/children").read_text().split()
+    return [int(pid) for pid in children if module.encode() in command_line(int(pid)).split(b"\0")]
+
+
+def command_line(pid: int) -> bytes:
+    """Return what a process was started with; nothing where it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
 class Living:
     """One workspace, and the service that lives on it between `start` and `end`."""
 
@@ -61,13 +75,15 @@ class Living:
         """Jobs up to this id belong to other tests, whatever their names are."""
 
     def start(self, *words: str, **environment: str) -> "Living":
-        """Start `hotfolder run` and return once it says that it runs, with its catalog made."""
+        """Start `hotfolder run` and return once it says that it watches: it has its catalog then, and hears signals."""
         with open(self.root / "told.txt", "a") as told:
+            before = told.tell()
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "hotfolder", "--workspace", str(self.root), *words, "run"],
                 stdout=told, stderr=told, cwd=ROOT, env=os.environ | environment,
             )  # fmt: skip
-        poll(lambda: (self.status().running and self.rows("select 1")) or self.process.poll(), "running service")
+        poll(lambda: "Watching " in self.told()[before:] or self.process.poll() is not None, "service that watches")
+        assert self.process.poll() is None, self.told()
         return self
 
     def end(self, number: int = signal.SIGTERM, timeout_s: float = 120) -> int:
@@ -144,10 +160,10 @@ class Living:
         return poll(lambda: next(folder.rglob(name), None), f"{base}/**/{name}")
 
     def worker(self) -> int:
-        """Return the process id of the worker, once there is one."""
+        """Return the process id of the worker, once there is one; the service may have other processes too."""
         assert self.process
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return int(poll(lambda: children.read_text().split(), "worker")[0])
+        service = self.process.pid
+        return poll(lambda: next(iter(processes(service, "hotfolder.worker")), None), "worker")
 
     def freeze(self) -> int:
         """Get a worker by giving it something small to do, and stop it in its tracks; returns its process id.

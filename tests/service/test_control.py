@@ -19,7 +19,7 @@ def test_stop_lets_the_running_job_finish(place: Living) -> None:
     assert "Stopping" in hotfolder(place.root, "stop").stdout
     poll(lambda: not list(place.workspace.control.iterdir()), "command taken")
     os.kill(pid, signal.SIGCONT)
-    assert place.process and place.process.wait(30) == 0
+    assert place.process and place.process.wait(120) == 0
     assert place.job("last")["state"] == "done"
     assert place.job("later", "queued")["attempts"] == 0
     assert place.once().returncode == 0
@@ -106,6 +106,7 @@ def test_a_file_called_pause_holds_the_queue(running: Living, name: str) -> None
     assert "hotfolder resume" in status and "1 queued" in status
     (running.workspace.inbox / name).unlink()
     assert running.job(job, "done")
+    poll(lambda: not running.status().paused, "word that the pause is over")
     assert running.status().not_taken == []
 
 

@@ -15,7 +15,7 @@ from hotfolder import miniatures
 from hotfolder.models.entries import entries
 from tests.models import hubserver
 from tests.models.hubserver import COMMIT, Hub, digest
-from tests.service.living import Living, picture, poll
+from tests.service.living import Living, command_line, picture, poll, processes
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks at processes as Linux shows them")
 
@@ -37,20 +37,6 @@ def hub() -> Iterator[Hub]:
     yield from hubserver.serving(Hub({repo: published()}, pace=threading.Event()))
 
 
-def fetching(service: int) -> list[int]:
-    """Return the processes of a service that fetch; other tests may run at the same time, with processes of theirs."""
-    children = Path(f"/proc/{service}/task/{service}/children").read_text().split()
-    return [int(pid) for pid in children if b"hotfolder.models.fetching" in command_line(int(pid))]
-
-
-def command_line(pid: int) -> bytes:
-    """Return what a process was started with; nothing where it has ended."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
-        return b""
-
-
 @pytest.mark.slow
 def test_a_job_waits_for_its_weights_and_runs_when_they_are_here(place: Living, hub: Hub, tmp_path: Path) -> None:
     surroundings = {"HF_ENDPOINT": hub.endpoint, "HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": ""}
@@ -67,7 +53,7 @@ def test_a_job_waits_for_its_weights_and_runs_when_they_are_here(place: Living, 
     place.drop("upscale/other.png", picture())
     place.job("other", "done")
     assert place.process
-    (process,) = fetching(place.process.pid)
+    (process,) = processes(place.process.pid, "hotfolder.models.fetching")
 
     place.end(9)
     poll(lambda: not command_line(process), "end of the fetching process")
