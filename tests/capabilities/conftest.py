@@ -48,8 +48,10 @@ def early(studio: Living) -> Early:
     waiting = studio.drop("generate/early.yaml", "prompt: x\n")
     found.rows.append(studio.job("early", "waiting"))
     found.was_in_inbox = waiting.is_file()
-    place = studio.workspace.models / "checkpoints" / tiny.MODEL
-    shutil.copytree(tiny.weights(), place, ignore=lambda folder, _: [Path(LATE).name] * ("transformer" in folder))
+    place, aside = studio.workspace.models / "checkpoints" / tiny.MODEL, studio.root / "aside"
+    shutil.copytree(tiny.weights(), aside, ignore=lambda folder, _: [Path(LATE).name] * ("transformer" in folder))
+    place.parent.mkdir(exist_ok=True)
+    aside.rename(place)  # at once, for the first file that is missing is the one that is named
     found.rows.append(poll(lambda: _waits_for_more(studio, found.rows[-1]), "word of the missing file"))
     whole = (tiny.weights() / LATE).read_bytes()
     (place / LATE).write_bytes(whole[:-100])

@@ -19,6 +19,7 @@ from hotfolder.miniatures.world import Scene, Thing, paint
 from hotfolder.models.profile import choose
 from hotfolder.spec import JobSpec, Planned
 from tests.capabilities import photographs
+from tests.capabilities.together import at_once
 from tests.service.living import Living
 
 SCENE = Scene("yellow", (Thing("purple", "tree"), Thing("red", "circle")), "left of")
@@ -37,10 +38,11 @@ def detected(studio: Living) -> dict[str, dict[str, Any]]:
     """Drop every picture; give the rows of what became of them."""
     (studio.workspace.inbox / "detect").mkdir(exist_ok=True)
     (studio.workspace.inbox / "detect" / "folder.yaml").write_text("profile: miniature\n")
-    for name, data, job in JOBS.values():
-        if job:
-            studio.drop(f"detect/{name}.yaml", job + "\n")
-        studio.drop(f"detect/{name}", data)
+    with at_once(studio):
+        for name, data, job in JOBS.values():
+            if job:
+                studio.drop(f"detect/{name}.yaml", job + "\n")
+            studio.drop(f"detect/{name}", data)
     jobs = {case: studio.job(case) for case in JOBS}
     assert {case: job["error"] for case, job in jobs.items() if job["error"]} == {}
     return {case: studio.images(case)[0] for case in JOBS}
@@ -94,9 +96,10 @@ def test_words_found_nowhere_and_words_not_known_fail(studio: Living, detected: 
         "detect form": ("format: png", "`format` means nothing to `detect`"),
         "real": ("prompt: dragon\nprofile: auto", "owlv2-base-patch16-ensemble"),
     }
-    for name, (job, _) in refused.items():
-        studio.drop(f"detect/{name}.png.yaml", job + "\n")
-        studio.drop(f"detect/{name}.png", data)
+    with at_once(studio):
+        for name, (job, _) in refused.items():
+            studio.drop(f"detect/{name}.png.yaml", job + "\n")
+            studio.drop(f"detect/{name}.png", data)
     for name, (_, said) in refused.items():
         row = studio.job(name, "failed", "waiting")
         assert (row["state"] == "waiting") is (name == "real")
@@ -113,9 +116,10 @@ def test_photographs(studio: Living, detected: dict[str, dict[str, Any]]) -> Non
         "found-camera.png": (photographs.written(grey, "PNG"), grey.size),
         "found-clear.png": (photographs.written(clear, "PNG"), clear.size),
     }
-    for name, (data, _) in pictures.items():
-        studio.drop(f"detect/{name}.yaml", "threshold: 0.01\n")
-        studio.drop(f"detect/{name}", data)
+    with at_once(studio):
+        for name, (data, _) in pictures.items():
+            studio.drop(f"detect/{name}.yaml", "threshold: 0.01\n")
+            studio.drop(f"detect/{name}", data)
     for name, (_, (width, height)) in pictures.items():
         stem = name.partition(".")[0]
         assert studio.job(stem)["error"] is None
@@ -183,9 +187,10 @@ def test_an_overlay_is_no_larger_than_a_screen() -> None:
 
 
 def test_a_ribbon_is_looked_at_as_well(studio: Living, detected: dict[str, dict[str, Any]]) -> None:
-    for name, size in (("wide", (6000, 1)), ("high", (1, 6000))):
-        studio.drop(f"detect/{name}.png.yaml", "threshold: 0\nmax: 3\n")
-        studio.drop(f"detect/{name}.png", photographs.written(Image.new("RGB", size, "white"), "PNG"))
+    with at_once(studio):
+        for name, size in (("wide", (6000, 1)), ("high", (1, 6000))):
+            studio.drop(f"detect/{name}.png.yaml", "threshold: 0\nmax: 3\n")
+            studio.drop(f"detect/{name}.png", photographs.written(Image.new("RGB", size, "white"), "PNG"))
     for name, size in (("wide", (2048, 1)), ("high", (1, 2048))):
         assert studio.job(name)["error"] is None
         with Image.open(studio.workspace.absolute(studio.images(name)[0]["path"]).with_suffix(".overlay.png")) as seen:

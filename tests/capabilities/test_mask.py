@@ -17,6 +17,7 @@ from hotfolder.miniatures.measure_mask import overlap
 from hotfolder.miniatures.world import Painting, Scene, Thing, paint
 from hotfolder.spec import JobSpec, Planned
 from tests.capabilities import photographs
+from tests.capabilities.together import at_once
 from tests.service.living import Living
 
 SCENE = Scene("yellow", (Thing("purple", "tree"), Thing("red", "circle")), "left of")
@@ -43,9 +44,10 @@ def masked(studio: Living) -> dict[str, dict[str, Any]]:
     """Drop every job with its picture; give the rows of what became of them."""
     (studio.workspace.inbox / "mask").mkdir(exist_ok=True)
     (studio.workspace.inbox / "mask" / "folder.yaml").write_text("profile: miniature\n")
-    for name, (job, _) in JOBS.items():
-        studio.drop(f"mask/{name}.png.yaml", job + "\n")
-        studio.drop(f"mask/{name}.png", written(PAINTING.image))
+    with at_once(studio):
+        for name, (job, _) in JOBS.items():
+            studio.drop(f"mask/{name}.png.yaml", job + "\n")
+            studio.drop(f"mask/{name}.png", written(PAINTING.image))
     jobs = {name: studio.job(name) for name in JOBS}
     assert {name: job["error"] for name, job in jobs.items() if job["error"]} == {}
     return {name: studio.images(name)[0] for name in JOBS}
@@ -83,9 +85,10 @@ def test_what_cannot_be_is_refused_or_waits(studio: Living, masked: dict[str, An
         "mask form": ("prompt: a star\nformat: jpeg", "`format` means nothing to `mask`"),
         "sure": ("prompt: a star\nthreshold: 2", "`threshold`"),
     }
-    for name, (job, _) in refused.items():
-        studio.drop(f"mask/{name}.png.yaml", job + "\n")
-        studio.drop(f"mask/{name}.png", written(PAINTING.image))
+    with at_once(studio):
+        for name, (job, _) in refused.items():
+            studio.drop(f"mask/{name}.png.yaml", job + "\n")
+            studio.drop(f"mask/{name}.png", written(PAINTING.image))
     studio.drop("mask/silent.png", written(PAINTING.image))
     for name, (_, said) in refused.items():
         assert said in studio.job(name, "failed")["error"]
@@ -103,9 +106,10 @@ def test_photographs_and_a_text_for_each_mask(studio: Living, masked: dict[str, 
         "sought-camera.png": (written(grey), grey.size),
         "sought-clear.png": (written(clear), clear.size),
     }
-    for name, (data, _) in pictures.items():
-        studio.drop(f"mask/{name}.yaml", job)
-        studio.drop(f"mask/{name}", data)
+    with at_once(studio):
+        for name, (data, _) in pictures.items():
+            studio.drop(f"mask/{name}.yaml", job)
+            studio.drop(f"mask/{name}", data)
     for name, (_, size) in pictures.items():
         stem = name.partition(".")[0]
         assert studio.job(stem)["error"] is None

@@ -11,6 +11,7 @@ from hotfolder.capabilities.outpaint import Outpaint, canvas_of, steps_to
 from hotfolder.errors import BadSpec, JobError, NotYet
 from tests.capabilities import photographs
 from tests.capabilities.test_inpaint import ellipse, png
+from tests.capabilities.together import at_once
 from tests.service.living import Living
 
 PHOTO = photographs.photograph("coffee.png")  # 300 x 200
@@ -39,9 +40,10 @@ CASES: dict[str, tuple[str, bytes, str, tuple[int, int], tuple[int, int], str]] 
 @pytest.fixture(scope="module")
 def painted(studio: Living) -> dict[str, dict[str, Any]]:
     (studio.workspace.inbox / "outpaint" / "folder.yaml").write_text(PRESET)
-    for name, data, job, *_ in CASES.values():
-        studio.drop(f"outpaint/out-{name.partition('.')[0]}.yaml", job + "\n")
-        studio.drop(f"outpaint/out-{name}", data)
+    with at_once(studio):
+        for name, data, job, *_ in CASES.values():
+            studio.drop(f"outpaint/out-{name.partition('.')[0]}.yaml", job + "\n")
+            studio.drop(f"outpaint/out-{name}", data)
     jobs = {case: studio.job(f"out-{name.partition('.')[0]}", deadline_s=180) for case, (name, *_) in CASES.items()}
     assert {case: job["error"] for case, job in jobs.items() if job["error"]} == {}
     return {case: studio.images(job["name"])[0] for case, job in jobs.items()}
@@ -117,11 +119,11 @@ def test_a_job_that_says_not_how_far_waits() -> None:
 
 
 def test_a_negative_extension_and_its_line_are_named(studio: Living) -> None:
-    for number, job in enumerate(
-        ("extend: -5%", "extend: {left: -5}", "extend: {lefft: 5}", "aspect: 16:9\nextend: 0")
-    ):
-        studio.drop(f"outpaint/no-{number}.yaml", f"profile: miniature\n{job}\n")
-        studio.drop(f"outpaint/no-{number}.png", png(PHOTO))
+    wrong = ("extend: -5%", "extend: {left: -5}", "extend: {lefft: 5}", "aspect: 16:9\nextend: 0")
+    with at_once(studio):
+        for number, job in enumerate(wrong):
+            studio.drop(f"outpaint/no-{number}.yaml", f"profile: miniature\n{job}\n")
+            studio.drop(f"outpaint/no-{number}.png", png(PHOTO))
     said = [str(studio.job(f"no-{number}", "failed")["error"]) for number in range(4)]
     assert "no-0.yaml, line 2" in said[0] and "`-5%` is no length" in said[0]
     assert "no-1.yaml, line 2" in said[1] and "`-5` is no length" in said[1]
@@ -141,8 +143,9 @@ def test_steps_at_most_double_an_edge_and_long_pictures_grow_end_by_end() -> Non
 
 
 def test_all_that_is_transparent_is_nothing_to_go_on_from(studio: Living) -> None:
-    studio.drop("outpaint/glass.yaml", "profile: miniature\nextend: 10\n")
-    studio.drop("outpaint/glass.png", png(Image.new("RGBA", (60, 40))))
+    with at_once(studio):
+        studio.drop("outpaint/glass.yaml", "profile: miniature\nextend: 10\n")
+        studio.drop("outpaint/glass.png", png(Image.new("RGBA", (60, 40))))
     assert "all of the picture is transparent" in str(studio.job("glass", "failed")["error"])
 
 

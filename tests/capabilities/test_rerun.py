@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from hotfolder.metadata import read
+from tests.capabilities.together import at_once
 from tests.metadata import others
 from tests.models.lorafiles import as_diffusers, matrices, write
 from tests.service.living import Living, picture
@@ -86,9 +87,10 @@ def own(painter: Living) -> Path:
 
 def test_our_own_picture(painter: Living, own: Path) -> None:
     for number in (1, 2):
-        painter.drop(f"rerun/own{number}.job.yaml", own.with_suffix(".job.yaml").read_bytes())
-        painter.drop(f"rerun/own{number}.txt", "a caption")
-        painter.drop(f"rerun/own{number}.png", own.read_bytes())
+        with at_once(painter):
+            painter.drop(f"rerun/own{number}.job.yaml", own.with_suffix(".job.yaml").read_bytes())
+            painter.drop(f"rerun/own{number}.txt", "a caption")
+            painter.drop(f"rerun/own{number}.png", own.read_bytes())
     rows = []
     for number in (1, 2):
         assert painter.job(f"own{number}", deadline_s=120)["error"] is None
@@ -118,8 +120,9 @@ def test_a_rerun_made_again_keeps_one_line_of_where_it_comes_from(painter: Livin
 
 
 def test_a_sidecar_says_what_is_to_be_different(painter: Living, own: Path) -> None:
-    painter.drop("rerun/side.png.yaml", "steps: 1\nseed: 123\nprompt: a dog\nnote: tried\nvariants: 2\n")
-    painter.drop("rerun/side.png", own.read_bytes())
+    with at_once(painter):
+        painter.drop("rerun/side.png.yaml", "steps: 1\nseed: 123\nprompt: a dog\nnote: tried\nvariants: 2\n")
+        painter.drop("rerun/side.png", own.read_bytes())
     assert painter.job("side", deadline_s=120)["error"] is None
     rows = painter.images("side")
     assert [(row["steps"], row["seed"], row["seed_locked"], row["prompt"], row["width"]) for row in rows] == [
@@ -136,8 +139,9 @@ def test_a_job_file_alone_names_the_picture(painter: Living, own: Path) -> None:
 
 
 def test_a_picture_of_another_kind_finds_its_own_input(painter: Living) -> None:
-    painter.drop("upscale/small.png", picture(20, 10))
-    painter.drop("upscale/small.png.yaml", "model: lanczos\nfactor: 3\n")
+    with at_once(painter):
+        painter.drop("upscale/small.png", picture(20, 10))
+        painter.drop("upscale/small.png.yaml", "model: lanczos\nfactor: 3\n")
     painter.job("small", "done")
     (first,) = painter.images("small")
     painter.drop("rerun/large.png", painter.workspace.absolute(first["path"]).read_bytes())

@@ -12,6 +12,7 @@ from PIL import Image
 from hotfolder.metadata import read
 from hotfolder.models import variation
 from tests.capabilities.test_rerun import drop_made
+from tests.capabilities.together import at_once
 from tests.metadata import others
 from tests.service.living import Living, picture
 
@@ -77,8 +78,9 @@ def test_none_is_the_plain_picture(make: Callable[[str, str], list[Path]], plain
 
 def test_a_picture_begun_from_another(painter: Living) -> None:
     for name, keys in (("begun", ""), ("moved", "variation: 0.1\nvariation_seed: 9\n")):
-        painter.drop(f"generate/{name}.png.yaml", f"{JOB}strength: 0.8\n{keys}")
-        painter.drop(f"generate/{name}.png", picture(48, 32))
+        with at_once(painter):
+            painter.drop(f"generate/{name}.png.yaml", f"{JOB}strength: 0.8\n{keys}")
+            painter.drop(f"generate/{name}.png", picture(48, 32))
     paths = []
     for name in ("begun", "moved"):
         assert painter.job(name, deadline_s=120)["error"] is None
@@ -90,8 +92,9 @@ def test_a_picture_begun_from_another(painter: Living) -> None:
 
 
 def test_another_tools_seed_is_kept_too(painter: Living) -> None:
-    drop_made(painter, "vary/theirs.png", others.comfyui)
-    painter.drop("vary/theirs.png.yaml", "variants: 2\nvariation: 0.5\n")
+    with at_once(painter):
+        drop_made(painter, "vary/theirs.png", others.comfyui)
+        painter.drop("vary/theirs.png.yaml", "variants: 2\nvariation: 0.5\n")
     assert painter.job("theirs", deadline_s=120)["error"] is None
     assert [(row["seed"], row["width"]) for row in painter.images("theirs")] == [("42", 96)] * 2
     note = json.loads(painter.job("theirs")["spec"])["note"]
@@ -99,8 +102,9 @@ def test_another_tools_seed_is_kept_too(painter: Living) -> None:
 
 
 def test_what_was_not_generated_is_refused(painter: Living) -> None:
-    painter.drop("upscale/up.png", picture(20, 10))
-    painter.drop("upscale/up.png.yaml", "model: lanczos\nfactor: 3\n")
+    with at_once(painter):
+        painter.drop("upscale/up.png", picture(20, 10))
+        painter.drop("upscale/up.png.yaml", "model: lanczos\nfactor: 3\n")
     painter.job("up", "done")
     painter.drop("vary/upped.png", painter.workspace.absolute(painter.images("up")[0]["path"]).read_bytes())
     error = str(painter.job("upped", "failed")["error"])
