@@ -92,6 +92,8 @@ def reading(path: Path) -> Iterator[Reader]:
             raise nothing
         yield Reader(connection)
     except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_READONLY_ROLLBACK:
+            raise nothing from None  # killed while it was made; the next start empties it and makes it
         raise ConfigError(f"the catalog {path} cannot be read: {error}; `hotfolder rebuild` remakes it") from error
     finally:
         connection.close()

@@ -195,6 +195,25 @@ def test_a_reader_is_never_shut_out_nor_shown_half_a_transaction(path: Path) -> 
             catalog.connection.execute("pragma wal_checkpoint(passive)")
     catalog.rows("insert into models(name) values('end')")
     for reader in readers:
-        said, errors = reader.communicate(timeout=60)
+        said, errors = reader.communicate(timeout=150)
         assert reader.returncode == 0, errors.decode()
         assert int(said) >= 300
+
+
+KILLED = """
+import os, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.executescript("pragma cache_size=1; begin; create table jobs(text)")
+connection.execute("insert into jobs values(?)", ("x" * 100_000,))  # more than may wait in memory
+os._exit(9)
+"""
+
+
+def test_a_catalog_whose_making_was_killed_is_none_yet(path: Path) -> None:
+    subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
+    assert path.with_name(f"{path.name}-journal").stat().st_size
+    with pytest.raises(NothingYet), store.reading(path):
+        pass
+    Catalog(path).close()
+    with store.reading(path) as catalog:
+        assert catalog.rows("select * from jobs") == []

@@ -64,13 +64,10 @@ def _one_life(trial: Trial, files: int) -> None:
 
 def _kill_workers(trial: Trial, process: subprocess.Popen[bytes]) -> None:
     """Kill the worker and look at what it left while the service is held still."""
-    os.kill(process.pid, signal.SIGSTOP)
-    try:
+    with trial.held_still(process.pid):
         for pid in workers_of(process.pid):
             trial.kills += _kill(pid)
         trial.check_always()
-    finally:
-        os.kill(process.pid, signal.SIGCONT)
 
 
 def _kill(pid: int) -> bool:

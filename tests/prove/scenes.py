@@ -103,7 +103,7 @@ def unseen_file(folder: Path, planted: str) -> None:
     process = watching(trial)
     try:
         trial.drop(1, ["plain"])
-        wait_until(lambda: is_done(trial, "p00000"), "a file without an event was not done", 10)
+        wait_until(lambda: is_done(trial, "p00000"), "a file without an event was not done", 60)
         end(trial, process)
     finally:
         process.kill()
@@ -117,7 +117,7 @@ def two_services(folder: Path, planted: str) -> None:
     second = trial.start(once=False)
     holder = trial.root / ".hotfolder" / "pid"
     try:
-        wait_until(lambda: second.poll() is not None or int(holder.read_text()) == second.pid, "nothing happened")
+        wait_until(lambda: second.poll() is not None or holder.read_text().strip() == str(second.pid), "nothing happened")
         assert second.poll() is not None, "two services worked on one workspace"
         _, errors = second.communicate()
         assert second.returncode == 3, f"the second service ended with {second.returncode}"

@@ -77,16 +77,16 @@ def test_a_gentle_stop_lets_the_job_finish_or_puts_it_back_uncounted(finishes: b
 
 
 def test_a_worker_that_hangs_is_ended_and_struck(tmp_path: Path) -> None:
-    trial = Trial(tmp_path / "w", 1, settings="job_timeout_s: 3", planted=f"gate={tmp_path / 'open'}")
+    trial = Trial(tmp_path / "w", 1, settings="job_timeout_s: 15", planted=f"gate={tmp_path / 'open'}")
     trial.drop(1, ["plain"])
     process = watching(trial)
     try:
         wait_until(lambda: state_of(trial, "running") == 1 and workers_of(process.pid), "no job ran")
         (worker,) = workers_of(process.pid)
         os.kill(worker, signal.SIGSTOP)
+        (tmp_path / "open").touch()  # the worker after it has the job at once, and must not wait
         wait_until(lambda: trial.rows("select 1 from jobs where strikes=1"), "the hanging worker was not noticed")
         wait_until(lambda: worker not in workers_of(process.pid), "the hanging worker was not ended")
-        (tmp_path / "open").touch()
         wait_until(lambda: state_of(trial, "done") == 1, "the job was not done by a new worker")
         end(trial, process)
     finally:
@@ -146,9 +146,8 @@ def test_a_full_disk_pauses_the_queue_and_loses_nothing(full: str, small_disk: P
         reason = "is full" if full == "guard" else "No space left"
         wait_until(lambda: reason in _text(now), "the reason was not told")
         wait_until(lambda: not (trial.workspace.inbox / "upscale" / "noise.png").exists(), "the file was not taken")
-        os.kill(process.pid, signal.SIGSTOP)
-        trial.check_always()
-        os.kill(process.pid, signal.SIGCONT)
+        with trial.held_still(process.pid):
+            trial.check_always()
         (small_disk / "filler").unlink()
         wait_until(lambda: state_of(trial, "done") == 2, "the queue did not go on")
         assert not trial.rows("select 1 from jobs where strikes>0 or attempts>1"), "a full disk counted as an attempt"

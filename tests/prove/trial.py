@@ -3,6 +3,7 @@
 What is expected lives here, outside the system under test: the bytes that were dropped and what should become of them.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,7 +54,7 @@ class Expected:
     pictures: int
 
 
-def wait_until(condition: Callable[[], object], what: str, timeout_s: float = 60) -> None:
+def wait_until(condition: Callable[[], object], what: str, timeout_s: float = 120) -> None:
     """Wait for something to be so; fails with `what` when it does not come to be."""
     until = time.monotonic() + timeout_s
     while not condition():
@@ -184,7 +185,33 @@ class Trial:
             if not any(self._files(self.workspace.inbox)):
                 return
 
-    def wait_for_death(self, process: subprocess.Popen[bytes], timeout_s: float = 60) -> bool:
+    @contextlib.contextmanager
+    def held_still(self, pid: int) -> Iterator[None]:
+        """Stop a service, wherever it is, but where it keeps others from reading the catalog; it goes on afterwards."""
+        try:
+            while True:
+                os.kill(pid, signal.SIGSTOP)
+                # a call to the disk is ended first: a rename may still happen after the signal
+                wait_until(lambda: _is_stopped(pid), "the service was not stopped")
+                if self._may_read():
+                    break
+                os.kill(pid, signal.SIGCONT)
+                time.sleep(0.02)
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    def _may_read(self) -> bool:
+        """Say whether the catalog can be read: while it is made, and mended after a kill, its maker alone may."""
+        try:
+            self.rows("pragma schema_version", patience_s=0)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            return False
+        return True
+
+    def wait_for_death(self, process: subprocess.Popen[bytes], timeout_s: float = 120) -> bool:
         """Wait for a process told to die; says whether SIGKILL ended it, or its worker."""
         _, errors = process.communicate(timeout=timeout_s)
         died = process.returncode == -signal.SIGKILL
@@ -262,15 +289,16 @@ class Trial:
             made[sha256] += 1
         return made
 
-    def rows(self, sql: str, *values: object) -> list[dict[str, object]]:
+    def rows(self, sql: str, *values: object, patience_s: float = 60) -> list[dict[str, object]]:
         if not self.workspace.catalog.exists():
             return []
-        connection = sqlite3.connect(f"{self.workspace.catalog.as_uri()}?mode=ro", uri=True)
+        connection = sqlite3.connect(f"{self.workspace.catalog.as_uri()}?mode=ro", uri=True, timeout=patience_s)
         connection.row_factory = sqlite3.Row
         try:
             return [dict(row) for row in connection.execute(sql, values)]
         except sqlite3.OperationalError as error:
-            if "no such table" in str(error):
+            # the second: killed while it was made; it is empty once somebody who may write has opened it
+            if "no such table" in str(error) or error.sqlite_errorcode == sqlite3.SQLITE_READONLY_ROLLBACK:
                 return []
             raise
         finally:
@@ -288,6 +316,15 @@ def workers_of(pid: int) -> list[int]:
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except (FileNotFoundError, ProcessLookupError):
         return []
+
+
+def _is_stopped(pid: int) -> bool:
+    """Say whether each thread of a process stands still, or has ended."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if (task / "stat").read_text().rpartition(")")[2].split()[0] not in "TZX":
+                return False
+    return True
 
 
 def _is_whole(path: Path) -> bool:
