@@ -117,7 +117,8 @@ def two_services(folder: Path, planted: str) -> None:
     second = trial.start(once=False)
     holder = trial.root / ".hotfolder" / "pid"
     try:
-        wait_until(lambda: second.poll() is not None or holder.read_text().strip() == str(second.pid), "nothing happened")
+        own = f"{second.pid}\n"
+        wait_until(lambda: second.poll() is not None or holder.read_text() == own, "nothing happened")
         assert second.poll() is not None, "two services worked on one workspace"
         _, errors = second.communicate()
         assert second.returncode == 3, f"the second service ended with {second.returncode}"
