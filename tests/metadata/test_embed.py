@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pillow_heif
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
 
@@ -229,6 +229,7 @@ def test_what_cannot_take_it_is_copied_as_it_is_and_described_beside(tmp_path: P
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(caption=st.text(min_size=1, max_size=80), name=st.sampled_from(["full.jpg", "bare.png", "lossless.webp"]))
+@example(" ", "full.jpg")
 def test_any_caption_comes_back(tmp_path: Path, caption: str, name: str) -> None:
     _, target, _ = saved(tmp_path, name, PICTURES[name], replace(FACTS, caption=caption))
     assert (read(target).caption or "") == " ".join(clean(caption).split(" ")).strip()
