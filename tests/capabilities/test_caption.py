@@ -20,6 +20,7 @@ from hotfolder.miniatures.world import Scene, Thing, paint
 from hotfolder.spec import JobSpec, Planned
 from tests.capabilities import photographs
 from tests.capabilities.stands import NoPool
+from tests.capabilities.together import at_once
 from tests.metadata import made
 from tests.metadata.test_embed import compressed
 from tests.service.living import Living, poll
@@ -77,12 +78,13 @@ KEPT = ("described", "with text")
 def captioned(studio: Living) -> dict[str, dict[str, Any]]:
     """Drop every picture; give the rows of what became of them."""
     (studio.workspace.inbox / "caption" / "folder.yaml").write_text("profile: miniature\nformat: jpeg\n")
-    for case, (name, data, job, _) in PICTURES.items():
-        if case in WITH_TEXT:
-            studio.drop(f"caption/{Path(name).stem}.txt", "mine\n")
-        if job:
-            studio.drop(f"caption/{name}.yaml", job + "\n")
-        studio.drop(f"caption/{name}", data)
+    with at_once(studio):
+        for case, (name, data, job, _) in PICTURES.items():
+            if case in WITH_TEXT:
+                studio.drop(f"caption/{Path(name).stem}.txt", "mine\n")
+            if job:
+                studio.drop(f"caption/{name}.yaml", job + "\n")
+            studio.drop(f"caption/{name}", data)
     jobs = {case: studio.job(Path(name).stem) for case, (name, *_) in PICTURES.items()}
     assert {case: job["error"] for case, job in jobs.items() if job["error"]} == {}
     return {case: studio.images(job["name"])[0] for case, job in jobs.items()}
@@ -159,14 +161,15 @@ def test_what_cannot_be_is_refused_and_the_queue_goes_on(studio: Living, caption
         "mode": ("mode: quick\n", "`mode` must be"),
         "long": ("prompt: " + "a " * 60 + "\n", "make one of them smaller"),
     }
-    for name, (job, _) in refused.items():
-        studio.drop(f"caption/{name}.png.yaml", job)
-        studio.drop(f"caption/{name}.png", data)
-    studio.drop("caption/novel.txt", "word " * 5000)
-    studio.drop("caption/novel.png", data)
-    studio.drop("caption/latin.txt", b"caf\xe9 au lait")
-    studio.drop("caption/latin.png", data)
-    studio.drop("caption/after.png", data)
+    with at_once(studio):
+        for name, (job, _) in refused.items():
+            studio.drop(f"caption/{name}.png.yaml", job)
+            studio.drop(f"caption/{name}.png", data)
+        studio.drop("caption/novel.txt", "word " * 5000)
+        studio.drop("caption/novel.png", data)
+        studio.drop("caption/latin.txt", b"caf\xe9 au lait")
+        studio.drop("caption/latin.png", data)
+        studio.drop("caption/after.png", data)
     for name, (_, said) in refused.items():
         assert said in studio.job(name, "failed")["error"]
     assert "novel.txt has more than 16384 characters" in studio.job("novel", "failed")["error"]

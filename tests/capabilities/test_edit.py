@@ -12,6 +12,7 @@ from hotfolder.miniatures.edits import heldout_recolours, paint_edit
 from hotfolder.miniatures.judge import judge
 from hotfolder.spec import JobSpec, Options
 from tests.capabilities import photographs
+from tests.capabilities.together import at_once
 from tests.service.living import Living
 
 ASKED = heldout_recolours(1, 7)[0]
@@ -40,9 +41,10 @@ PICTURES: dict[str, tuple[str, bytes, str]] = {
 def edited(studio: Living) -> dict[str, list[dict[str, Any]]]:
     """Drop every picture; give the rows of what became of them."""
     (studio.workspace.inbox / "edit" / "folder.yaml").write_text("profile: miniature\n")
-    for name, data, job in PICTURES.values():
-        studio.drop(f"edit/{name}.yaml", job + "\n")
-        studio.drop(f"edit/{name}", data)
+    with at_once(studio):
+        for name, data, job in PICTURES.values():
+            studio.drop(f"edit/{name}.yaml", job + "\n")
+            studio.drop(f"edit/{name}", data)
     jobs = {case: studio.job(name.partition(".")[0]) for case, (name, *_) in PICTURES.items()}
     assert {case: job["error"] for case, job in jobs.items() if job["error"]} == {}
     return {case: studio.images(job["name"]) for case, job in jobs.items()}
@@ -116,13 +118,14 @@ def test_what_cannot_be_is_refused_and_the_queue_goes_on(studio: Living, edited:
         "network": ("upscaler: nomos\n", "no model `nomos` for upscale"),
         "stepped": ("sampler: ddim\n", "`ddim` does not fit flow models"),
     }
-    for name, (job, _) in refused.items():
-        studio.drop(f"edit/{name}.png.yaml", f"prompt: make it blue\n{job}")
-        studio.drop(f"edit/{name}.png", data)
-    studio.drop("edit/torn.png.yaml", "prompt: make it blue\n")
-    studio.drop("edit/torn.png", data[: len(data) // 2])
-    studio.drop("edit/after.png.yaml", "prompt: make it blue\n")
-    studio.drop("edit/after.png", data)
+    with at_once(studio):
+        for name, (job, _) in refused.items():
+            studio.drop(f"edit/{name}.png.yaml", f"prompt: make it blue\n{job}")
+            studio.drop(f"edit/{name}.png", data)
+        studio.drop("edit/torn.png.yaml", "prompt: make it blue\n")
+        studio.drop("edit/torn.png", data[: len(data) // 2])
+        studio.drop("edit/after.png.yaml", "prompt: make it blue\n")
+        studio.drop("edit/after.png", data)
     for name, (_, said) in refused.items():
         assert said in studio.job(name, "failed")["error"]
     assert "torn.png" in studio.job("torn", "failed")["error"]

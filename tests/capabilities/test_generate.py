@@ -11,6 +11,7 @@ from PIL import Image
 from hotfolder import images
 from hotfolder.metadata import read
 from tests.capabilities.conftest import LATE, Early
+from tests.capabilities.together import at_once
 from tests.models.lorafiles import as_diffusers, matrices, write
 from tests.service.living import Living, picture, poll
 
@@ -263,8 +264,9 @@ def test_strength_says_how_much_of_a_picture_is_changed(painter: Living) -> None
 )
 def test_what_cannot_be_done_with_a_picture_is_said(painter: Living, text: str, says: str) -> None:
     name = f"no-{''.join(filter(str.isalnum, text))}"
-    painter.drop(f"generate/{name}.yaml", f"prompt: x\n{text}")
-    painter.drop(f"generate/{name}.png", picture())
+    with at_once(painter):
+        painter.drop(f"generate/{name}.yaml", f"prompt: x\n{text}")
+        painter.drop(f"generate/{name}.png", picture())
     assert says in painter.job(name, "failed")["error"]
 
 

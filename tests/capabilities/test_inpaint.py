@@ -14,6 +14,7 @@ from hotfolder.capabilities.inpaint import Inpaint
 from hotfolder.errors import RejectedInput
 from hotfolder.spec import JobSpec, Planned
 from tests.capabilities import photographs
+from tests.capabilities.together import at_once
 from tests.service.living import Living
 
 PHOTO = photographs.photograph("coffee.png")
@@ -54,13 +55,14 @@ CASES: dict[str, tuple[str, bytes, Image.Image | None, str, str]] = {
 def painted(studio: Living) -> dict[str, list[dict[str, Any]]]:
     """Drop every picture with its companions; give the rows of what became of them."""
     (studio.workspace.inbox / "inpaint" / "folder.yaml").write_text(PRESET)
-    for name, data, mask, job, _ in CASES.values():
-        stem = f"in-{name.partition('.')[0]}"
-        if mask:
-            studio.drop(f"inpaint/{stem}.mask.png", png(mask))
-        if job:
-            studio.drop(f"inpaint/{stem}.yaml", job + "\n")
-        studio.drop(f"inpaint/in-{name}", data)
+    with at_once(studio):
+        for name, data, mask, job, _ in CASES.values():
+            stem = f"in-{name.partition('.')[0]}"
+            if mask:
+                studio.drop(f"inpaint/{stem}.mask.png", png(mask))
+            if job:
+                studio.drop(f"inpaint/{stem}.yaml", job + "\n")
+            studio.drop(f"inpaint/in-{name}", data)
     jobs = {case: studio.job(f"in-{name.partition('.')[0]}", deadline_s=180) for case, (name, *_) in CASES.items()}
     assert {case: job["error"] for case, job in jobs.items() if job["error"]} == {}
     return {case: studio.images(job["name"]) for case, job in jobs.items()}
@@ -122,11 +124,12 @@ def test_what_cannot_be_painted_says_why(studio: Living) -> None:
     (studio.workspace.inbox / "inpaint" / "folder.yaml").write_text(PRESET)
     picture = png(PHOTO.resize((300, 200)))
     names = {case: f"wrong-{case.split(',')[0].replace(' ', '-')}" for case in WRONG}
-    for case, (mask, job, _) in WRONG.items():
-        studio.drop(f"inpaint/{names[case]}.mask.png", mask)
-        if job:
-            studio.drop(f"inpaint/{names[case]}.yaml", job + "\n")
-        studio.drop(f"inpaint/{names[case]}.png", picture)
+    with at_once(studio):
+        for case, (mask, job, _) in WRONG.items():
+            studio.drop(f"inpaint/{names[case]}.mask.png", mask)
+            if job:
+                studio.drop(f"inpaint/{names[case]}.yaml", job + "\n")
+            studio.drop(f"inpaint/{names[case]}.png", picture)
     for case, (_, _, says) in WRONG.items():
         assert says in str(studio.job(names[case], "failed", deadline_s=120)["error"]), case
 

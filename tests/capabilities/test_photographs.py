@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 
 from hotfolder import images
 from tests.capabilities import photographs
+from tests.capabilities.together import at_once
 from tests.service.living import Living
 
 PHOTO = photographs.photograph("china.jpg").crop((0, 8, 320, 208)).resize((160, 100))
@@ -81,13 +82,14 @@ def made(studio: Living) -> Made:
     @functools.cache
     def drop(kind: str) -> None:
         folder, job, forms = KINDS[kind]
-        for form in forms.split():
-            ending, data, _ = FORMS[form]
-            name = f"{folder}/photo-{kind}-{form}"
-            if kind == "inpaint":
-                studio.drop(f"{name}.mask.png", photographs.written(ellipse(SIZE), "PNG"))
-            studio.drop(f"{name}.{ending}.yaml", f"profile: miniature\n{job}\n")
-            studio.drop(f"{name}.{ending}", data)
+        with at_once(studio):
+            for form in forms.split():
+                ending, data, _ = FORMS[form]
+                name = f"{folder}/photo-{kind}-{form}"
+                if kind == "inpaint":
+                    studio.drop(f"{name}.mask.png", photographs.written(ellipse(SIZE), "PNG"))
+                studio.drop(f"{name}.{ending}.yaml", f"profile: miniature\n{job}\n")
+                studio.drop(f"{name}.{ending}", data)
 
     def made(kind: str, form: str) -> Path:
         drop(kind)
@@ -221,8 +223,9 @@ def test_a_picture_begun_from_a_photograph(made: Made, form: str) -> None:
 def test_such_a_picture_is_made_again_and_varied(studio: Living, made: Made) -> None:
     begun = made("begun", "left")
     for kind in ("rerun", "vary"):
-        studio.drop(f"{kind}/photo-{kind}.png.yaml", "profile: miniature\nvariants: 1\n")
-        studio.drop(f"{kind}/photo-{kind}.png", begun.read_bytes())
+        with at_once(studio):
+            studio.drop(f"{kind}/photo-{kind}.png.yaml", "profile: miniature\nvariants: 1\n")
+            studio.drop(f"{kind}/photo-{kind}.png", begun.read_bytes())
         assert studio.job(f"photo-{kind}", deadline_s=240)["error"] is None
         (row,) = studio.images(f"photo-{kind}")
         after = opened(studio.workspace.absolute(row["path"]))

@@ -17,6 +17,7 @@ from hotfolder.errors import RejectedInput, Unsupported
 from hotfolder.spec import JobSpec, Planned
 from tests.capabilities import photographs
 from tests.capabilities.stands import NoPool
+from tests.capabilities.together import at_once
 from tests.service.living import Living, picture, poll
 
 CHINA, COFFEE, CAMERA = (photographs.photograph(name) for name in ("china.jpg", "coffee.png", "camera.png"))
@@ -48,9 +49,10 @@ PHOTOGRAPHS: dict[str, tuple[str, bytes, str, tuple[float, int]]] = {
 @pytest.fixture(scope="module")
 def published(studio: Living) -> Iterator[dict[str, dict[str, Any]]]:
     """Drop every photograph, and give the rows of what became of them."""
-    for case, (name, data, job, _) in PHOTOGRAPHS.items():
-        studio.drop(f"upscale/{case}/{name}.yaml", job)
-        studio.drop(f"upscale/{case}/{name}", data)
+    with at_once(studio):
+        for case, (name, data, job, _) in PHOTOGRAPHS.items():
+            studio.drop(f"upscale/{case}/{name}.yaml", job)
+            studio.drop(f"upscale/{case}/{name}", data)
     return {case: studio.job(Path(name).stem) for case, (name, *_) in PHOTOGRAPHS.items()}
 
 
@@ -118,8 +120,9 @@ def _nth_done(studio: Living, name: str, number: int) -> dict[str, Any] | None:
 
 
 def test_a_result_that_would_be_too_large_is_refused_before_anything_runs(studio: Living) -> None:
-    studio.drop("upscale/vast.png", picture(4000, 4000))
-    studio.drop("upscale/vast.png.yaml", "factor: 16\n")
+    with at_once(studio):
+        studio.drop("upscale/vast.png", picture(4000, 4000))
+        studio.drop("upscale/vast.png.yaml", "factor: 16\n")
     row = studio.job("vast", "failed")
     assert row["attempts"] == 0
     assert "4000x4000" in row["error"] and "4096 megapixels" in row["error"] and "`factor`" in row["error"]

@@ -25,6 +25,7 @@ from hotfolder.models.superres import Network
 from hotfolder.spec import JobSpec, Planned
 from hotfolder.tiling import SMALLEST
 from tests.capabilities import photographs
+from tests.capabilities.together import at_once
 from tests.service.living import Living, picture, poll
 
 COFFEE = photographs.photograph("coffee.png")
@@ -248,8 +249,9 @@ def test_a_pickle_is_read_without_running_what_is_in_it(tmp_path: Path) -> None:
 
 
 def test_the_miniature_serves_upscale_in_its_profile(studio: Living) -> None:
-    studio.drop("upscale/world.png.yaml", "profile: miniature\n")
-    studio.drop("upscale/world.png", photographs.written(COFFEE.crop((0, 0, 40, 30)), "PNG"))
+    with at_once(studio):
+        studio.drop("upscale/world.png.yaml", "profile: miniature\n")
+        studio.drop("upscale/world.png", photographs.written(COFFEE.crop((0, 0, 40, 30)), "PNG"))
     assert studio.job("world")["error"] is None
     (row,) = studio.images("world")
     assert (row["model"], row["width"], row["height"]) == ("realesrgan-x4plus-miniature", 160, 120)
@@ -265,15 +267,17 @@ def test_a_network_put_into_models_serves_at_once_by_its_files_name(studio: Livi
     place = studio.workspace.models / "upscalers"
     place.mkdir(exist_ok=True)
     job, data = "model: 3x-mine\n", picture(20, 10)
-    studio.drop("upscale/one.png.yaml", job)
-    studio.drop("upscale/one.png", data)
+    with at_once(studio):
+        studio.drop("upscale/one.png.yaml", job)
+        studio.drop("upscale/one.png", data)
     said = studio.job("one", "failed")["error"]
     assert "no model `3x-mine` for upscale" in said and "realesrgan-x4plus" in said and "lanczos" in said
     whole = saved(compact(upscale=3), tmp_path).read_bytes()
     (place / "3x-mine.pth").write_bytes(b"\x80")
     (place / "evil.safetensors").write_bytes(b"<html>")
-    studio.drop("upscale/two.png.yaml", job)
-    studio.drop("upscale/two.png", data)
+    with at_once(studio):
+        studio.drop("upscale/two.png.yaml", job)
+        studio.drop("upscale/two.png", data)
     assert "is a pickle" in studio.job("two", "waiting")["wait_reason"]
     (place / "3x-mine.safetensors").write_bytes(whole[:-9])
     poll(lambda: "cut short" in studio.job("two", "waiting")["wait_reason"], "word of the unfinished file")
@@ -281,6 +285,7 @@ def test_a_network_put_into_models_serves_at_once_by_its_files_name(studio: Livi
     assert studio.job("two", "done")["error"] is None
     (row,) = studio.images("two")
     assert (row["model"], row["width"], row["height"]) == ("3x-mine", 60, 30)
-    studio.drop("upscale/three.png.yaml", "model: 3x-mien\n")
-    studio.drop("upscale/three.png", data)
+    with at_once(studio):
+        studio.drop("upscale/three.png.yaml", "model: 3x-mien\n")
+        studio.drop("upscale/three.png", data)
     assert "did you mean `3x-mine`?" in studio.job("three", "failed")["error"]
