@@ -29,6 +29,10 @@ class StandIn:
         self.let_go = threading.Event()
         self.asked: list[tuple[float, str]] = []
 
+    def asked_at(self, function: str) -> list[float]:
+        """Return when it was asked that, monotonic seconds."""
+        return [at for at, asked in list(self.asked) if asked == function]
+
     def drawn_j(self, at_s: float) -> float:
         """Return the energy from the beginning until then."""
         return self.power_w * (at_s - self.began_s) + self.grows_w * (at_s - self.began_s) ** 2 / 2
