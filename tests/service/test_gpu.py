@@ -70,7 +70,6 @@ def sampled(monitor: gpu.Monitor, number: int) -> list[dict[str, Any]]:
 def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Living, StandIn, list[dict[str, Any]]]]:
     """A service that made two pictures and an upscale, and what it told each time something went on."""
     library, told = StandIn(), []
-    samples = 1  # the first tells what the card tells at all
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CUDA_VISIBLE_DEVICES", "GPU-aaaa")
         _let_it_be_slow(patch)
@@ -80,15 +79,14 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Living, St
             one.drop("upscale/big.png.yaml", LANCZOS)
 
             def tell(job: dict[str, Any], event: str, place: Living = one) -> None:
-                nonlocal samples
                 told.append(json.loads(place.workspace.now.read_text())["gpu"])
                 if event == "started":  # the service waits here, so that even a quick job is measured
-                    wanted = samples + (5 if job["name"] == "two" else 1)
+                    known(service)
+                    wanted = len(library.asked_at(COUNTER)) + (5 if job["name"] == "two" else 1)
                     poll(lambda: len(library.asked_at(COUNTER)) >= wanted, "samples of a job")
-                elif event == "done":
-                    samples = len(library.asked_at(COUNTER))
 
-            Service(one.workspace, tell, nvml=lambda: library).run(once=True)
+            service = Service(one.workspace, tell, nvml=lambda: library)
+            service.run(once=True)
             yield one, library, told
 
 
