@@ -33,6 +33,10 @@ class StandIn:
         """Return when it was asked that, monotonic seconds."""
         return [at for at, asked in list(self.asked) if asked == function]
 
+    def monotonic(self) -> float:
+        """Return when it answered last, for who takes it for a clock."""
+        return self.asked[-1][0] if self.asked else self.began_s
+
     def drawn_j(self, at_s: float) -> float:
         """Return the energy from the beginning until then."""
         return self.power_w * (at_s - self.began_s) + self.grows_w * (at_s - self.began_s) ** 2 / 2
