@@ -84,7 +84,7 @@ def test_admission_opens_only_what_lies_in_the_workspace(dropped: Aftermath) -> 
             admitter.admit(group)
     finally:
         seen, _opened = _opened, None
-    code = (str(Path(sys.prefix)), str(Path(sys.base_prefix)), str(Path(__file__).parents[2] / "hotfolder"))
+    code = tuple(map(os.path.realpath, (sys.prefix, sys.base_prefix, Path(__file__).parents[2] / "hotfolder")))
     root = os.path.realpath(dropped.bench.root)
     assert len(seen) > 200
     assert [path for path in seen if not os.path.realpath(path).startswith((root, *code))] == []

@@ -87,6 +87,7 @@ class Story:
             self.mend()
             bench.until(lambda: all(self.states_of(name) == ["done"] for name in DONE))
             bench.until(lambda: bench.states("upscale/deep/two.yaml") == ["done", "done"])
+            bench.until(lambda: bench.states("upscale/deep/second.png") == ["done"])
             bench.until(lambda: bench.states("patient/p.png") == bench.states("small/tiny/t.png") == ["done"])
             for name in ("upscale/withdrawn.png", "upscale/cancelled.png"):
                 bench.until(lambda name=name: bench.states(name) == ["cancelled"])

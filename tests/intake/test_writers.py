@@ -13,7 +13,7 @@ import pytest
 from tests.intake.bench import Bench, digest, picture
 
 SETTLE_S = 0.8
-SHORT_S = 0.03  # between two touches of a file that is closed meanwhile
+SHORT_S = 0.03  # between two touches of a file that is closed meanwhile, in a folder with a longer quiet period
 LONG_S = 1.1  # longer than the quiet period, while the file is held open
 
 Writer = Callable[[Path, bytes], None]
@@ -72,12 +72,13 @@ def old_time(path: Path, data: bytes) -> None:
         os.utime(path, (0, 0))
         pause(LONG_S)
         file.write(data[5000:])
-    os.utime(path, (915_148_800, 915_148_800))
+        os.utime(file.fileno(), (915_148_800, 915_148_800))
 
 
 def future_time(path: Path, data: bytes) -> None:
-    path.write_bytes(data)
-    os.utime(path, (4_000_000_000, 4_000_000_000))
+    with open(path, "wb", buffering=0) as file:
+        file.write(data)
+        os.utime(file.fileno(), (4_000_000_000, 4_000_000_000))
 
 
 def preallocate(path: Path, data: bytes) -> None:
@@ -119,6 +120,9 @@ WRITERS: list[Writer] = [
     hard_link, folder_moved_in,
 ]  # fmt: skip
 
+CLOSERS = [append, rewrite, same_size_and_time]
+"""Who closes the file before it is whole: that it is not, only the quiet period says."""
+
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bench, dict[str, bytes]]:
@@ -126,10 +130,16 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bench, dict[str, 
     bench = Bench(tmp_path_factory.mktemp("writers") / "w", f"settle_s: {SETTLE_S}\nrescan_s: 0.2\n")
     noise = random.Random(3)
     data = {writer.__name__: picture() + noise.randbytes(200_000) for writer in WRITERS}
+    preset = bench.inbox / "upscale" / "closers" / "folder.yaml"
+    bench.put("upscale/closers/folder.yaml", "settle_s: 3600\n")
     with bench.living():
         threads = [
             threading.Thread(
-                target=writer, args=(bench.inbox / "upscale" / f"{writer.__name__}.png", data[writer.__name__])
+                target=writer,
+                args=(
+                    (preset.parent if writer in CLOSERS else bench.inbox / "upscale") / f"{writer.__name__}.png",
+                    data[writer.__name__],
+                ),
             )
             for writer in WRITERS
         ]
@@ -137,6 +147,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bench, dict[str, 
             thread.start()
         for thread in threads:
             thread.join()
+        preset.unlink()
         bench.until(lambda: len([job for job in bench.jobs() if job["state"] in ("done", "failed")]) >= len(WRITERS))
     return bench, data
 

@@ -94,12 +94,12 @@ def test_saving_goes_on_while_the_next_picture_is_made(stub: Any, run: Any, monk
 
     def stage(*words: Any) -> Any:
         saving.set()
-        assert made.wait(20), "saving waited for nothing"
+        assert made.wait(100), "saving waited for nothing"
         return whole(*words)
 
     def making(number: int) -> None:
         if number == 1:
-            assert saving.wait(20), "the first picture was not being saved while the second was made"
+            assert saving.wait(100), "the first picture was not being saved while the second was made"
             made.set()
 
     monkeypatch.setattr(worker, "stage", stage)
@@ -154,7 +154,7 @@ def test_when_a_picture_fails_nothing_is_being_written_any_more(
 
     def making(number: int) -> None:
         if number == 2:
-            assert writing.acquire(timeout=20)
+            assert writing.acquire(timeout=100)
             raise RejectedInput("enough")
 
     monkeypatch.setattr(worker, "stage", stage)
