@@ -73,11 +73,11 @@ def test_stars_and_shelves_reach_the_catalog(place: Living, page: Page, drawn: d
     page.post("rate", id=drawn["id"], rating=4)
     page.post("keep", id=drawn["id"])
     sql = "select * from images where id=? and rating=4 and review='keep'"
-    row = poll(lambda: next(iter(place.rows(sql, drawn["id"])), None), "rating and review in the catalog", 30)
+    row = poll(lambda: next(iter(place.rows(sql, drawn["id"])), None), "rating and review in the catalog")
     assert row["path"] == f"{Path(drawn['path']).parent.as_posix()}/keep/star.png"
     assert row["sha256"] != before and row["pixel_sha256"] == drawn["pixel_sha256"]
     assert page.post("undo", id=drawn["id"]).json()["review"] is None
-    poll(lambda: place.rows("select 1 from images where path=?", drawn["path"]), "old place in the catalog", 30)
+    poll(lambda: place.rows("select 1 from images where path=?", drawn["path"]), "old place in the catalog")
 
 
 def file(place: Living, row: dict[str, Any]) -> Path:

@@ -9,17 +9,20 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Site
 from tests.browser.workplace import pace
+from tests.service.living import poll
 
 PACED = "prompt: a slow sunrise over hills\nsteps: 8\npaced: true\n"
+AT_WORK = "select 1 from jobs where state in ('queued', 'running', 'publishing')"
 
 
 @pytest.fixture
 def steps(site: Site) -> Iterator[Path]:
-    """The file that says up to which step the running job may go; at the end all may go on."""
+    """The file that says up to which step the running job may go; at the end all go on to their ends."""
     file = pace(site.place)
     file.write_text("0")
     yield file
     file.write_text("999")
+    poll(lambda: not site.place.rows(AT_WORK), "end of all jobs")
 
 
 def test_the_queue_follows_a_job_from_its_drop_to_its_picture(page: Page, site: Site, steps: Path) -> None:
@@ -68,7 +71,7 @@ def test_what_waits_and_what_failed_say_why(page: Page) -> None:
 
 def test_the_page_of_a_job_follows_it_to_its_end(page: Page, site: Site, steps: Path) -> None:
     site.place.drop("painting/followed.yaml", PACED)
-    job = site.place.job("followed", "running", deadline_s=20)
+    job = site.place.job("followed", "running")
     page.goto(f"/-/hotfolder/job/{job['id']}")
     page.evaluate("window.stays = true")
     steps.write_text("3")

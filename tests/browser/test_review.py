@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from hotfolder.metadata import read
 from tests.browser.conftest import Site
@@ -29,7 +29,7 @@ def follows(site: Site, picture: dict[str, Any], **wanted: object) -> dict[str, 
         rows = site.place.rows("select * from images where id = ?", picture["id"])
         return next((one for one in rows if wanted.items() <= one.items()), None)
 
-    return poll(look, f"row with {wanted}", 20)
+    return poll(look, f"row with {wanted}")
 
 
 def test_keys_rate_keep_and_reject_the_picture_shown(review: Page, site: Site) -> None:
@@ -69,8 +69,13 @@ def test_one_key_for_each_picture_is_enough_to_choose(review: Page, site: Site) 
     at = review.locator("article[data-picture]")
     expect(at).to_have_attribute("data-picture", first)
     review.wait_for_load_state()
+    held: list[Route] = []  # the second press comes before the first is answered
+    review.route("**/review/keep", lambda route: held.append(route))
     review.keyboard.press("k")
     review.keyboard.press("k")
+    poll(lambda: review.wait_for_timeout(30) or held, "the deed")
+    held[0].continue_()
+    review.unroute("**/review/keep")
     expect(at).to_have_attribute("data-picture", second)
     expect(review.locator(SAID)).to_contain_text("lies in keep/ now.")
     review.keyboard.press("x")
@@ -158,7 +163,7 @@ def test_upscale_is_asked_for_by_a_button_and_made(review: Page, site: Site) -> 
     (site.place.workspace.inbox / "upscale" / "folder.yaml").write_text("model: lanczos\n")
     review.get_by_role("button", name="Upscale").click()
     expect(review.locator(SAID)).to_contain_text("inbox/upscale/")
-    poll(lambda: site.place.rows("select 1 from images where parent_path = ?", picture["path"]), "larger picture", 20)
+    poll(lambda: site.place.rows("select 1 from images where parent_path = ?", picture["path"]), "larger picture")
     review.reload()
     expect(review.get_by_role("heading", name="Made from it")).to_be_visible()
 

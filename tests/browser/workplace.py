@@ -31,7 +31,7 @@ DROPS: dict[str, str | bytes] = {
     "edit/dark.png": picture(40, 30, (20, 30, 50)),
 }
 """What is dropped, below inbox/: the last two fail and wait."""
-_ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
+_ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+(?=/)")
 BY_HAND = """
 update images set created_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-10 days', '+' || rowid || ' minutes')
   where tags like '%day0%' or tags like '%day1%';
@@ -77,12 +77,10 @@ def served(place: Living, *words: str) -> Iterator[str]:
             stdout=file, stderr=file, text=True, cwd=ROOT, env=os.environ | {"PYTHONUNBUFFERED": "1"},
         )  # fmt: skip
     try:
-        yield poll(lambda: re.search(r"http://127\.0\.0\.1:\d+", said.read_text()) or _ended(process, said), "address")[
-            0
-        ]
+        yield poll(lambda: _ADDRESS.search(said.read_text()) or _ended(process, said), "address")[0]
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(120)
     assert "Traceback" not in said.read_text(), said.read_text()
 
 

@@ -43,7 +43,7 @@ class Exiftool:
         assert any("1 image files" in line for line in said), said
 
     def end(self) -> None:
-        self._process.communicate("-stay_open\nFalse\n", timeout=20)
+        self._process.communicate("-stay_open\nFalse\n", timeout=120)
 
 
 @dataclass

@@ -4,6 +4,7 @@ import signal
 from pathlib import Path
 
 from hotfolder import verify
+from hotfolder.catalog import pictures
 from tests.outbox.operations import Account
 from tests.service.living import Living, living, picture, poll
 
@@ -27,14 +28,21 @@ def says(one: Living) -> dict[str, tuple[object, ...]]:
     return {row["id"]: (row["path"], row["review"], row["rating"], row["tags"]) for row in rows}
 
 
+def has_seen(one: Living) -> bool:
+    """Say whether the catalog knows each file as it is now; what says nothing new is not known by what it says."""
+    rows = one.rows("select path, signature from images")
+    return all(row["signature"] == pictures.signature_at(one.workspace.absolute(row["path"])) for row in rows)
+
+
 def agrees(one: Living, account: Account) -> None:
     """Wait until the catalog says what was done; AssertionError with what differs."""
 
     def look() -> bool:
-        return says(one) == account.expected() and not verify.verify(one.workspace, settled=False)
+        is_so = says(one) == account.expected() and has_seen(one)
+        return is_so and not verify.verify(one.workspace, settled=False)
 
     try:
-        poll(look, "agreement", 40)
+        poll(look, "agreement")
     except AssertionError:
         found, wanted = says(one), account.expected()
         odd = {key: (found.get(key), wanted.get(key)) for key in found.keys() | wanted.keys()}
