@@ -185,7 +185,8 @@ def test_rebuild_and_verify_know_the_files_beside(
 ) -> None:
     ignored = shutil.ignore_patterns("models", "lock", "pid", "*.part")
     poll(lambda: not list(studio.workspace.work.iterdir()), "end of all work")
-    shutil.copytree(studio.root, tmp_path / "w", ignore=ignored)
+    with at_once(studio):
+        shutil.copytree(studio.root, tmp_path / "w", ignore=ignored)
     copy = places.open_workspace(tmp_path / "w")
     places.make_private(copy)
     columns = "id, path, sha256, pixel_sha256, width, height, format, kind, caption, tags, model, profile, rating"

@@ -6,6 +6,7 @@ from pathlib import Path
 from hotfolder import rebuild, verify
 from hotfolder import workspace as places
 from hotfolder.catalog import store
+from tests.capabilities.together import at_once
 from tests.service.living import Living, picture, poll
 
 SAME = (
@@ -22,7 +23,9 @@ def test_the_rows_of_every_picture_come_back(painter: Living, tmp_path: Path) ->
         painter.drop("upscale/same-name.png", picture(20 + number))
         poll(lambda number=number: len(painter.images("same-name")) == number, "picture")
         painter.job("same-name", "done")
-    shutil.copytree(painter.root, tmp_path / "w", ignore=shutil.ignore_patterns("models", "lock", "pid", "*.part"))
+    poll(lambda: not list(painter.workspace.work.iterdir()), "end of all work")
+    with at_once(painter):
+        shutil.copytree(painter.root, tmp_path / "w", ignore=shutil.ignore_patterns("models", "lock", "pid", "*.part"))
     copy = places.open_workspace(tmp_path / "w")
     places.make_private(copy)
     columns = ", ".join(SAME)

@@ -11,7 +11,8 @@ from tests.service.living import Living, poll
 
 @contextlib.contextmanager
 def at_once(place: Living) -> Iterator[None]:
-    """Hold the service still while files are dropped: it then finds all of them, however long the test took.
+    """Hold the service still while files are dropped: it then finds all of them, however long the test took; or while
+    they are copied: none changes or goes meanwhile.
 
     It takes a file that has not changed for 0.05 s. A picture whose job file comes later than that is worked on without
     it, and a job file that is wrong fails without its picture.
