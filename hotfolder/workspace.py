@@ -258,8 +258,8 @@ def hold(workspace: Workspace) -> Iterator[None]:
 
 def is_running(workspace: Workspace) -> bool:
     """Say whether a hotfolder holds this workspace now."""
-    if not (workspace.private / "lock").exists():
-        return False
+    if not (workspace.private / "pid").exists():
+        return False  # without taking the lock for a moment: one that is just starting wants it
     lock = FileLock(workspace.private / "lock")
     try:
         lock.acquire(timeout=0.01, poll_interval=0.005)  # another one that looks has it for less than that
