@@ -16,8 +16,10 @@ for name in [name for name in os.environ if name.startswith("HOTFOLDER_") or nam
 os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="hotfolder-tests-")  # what is in the user's own is not for tests
 atexit.register(shutil.rmtree, os.environ["HF_HOME"], ignore_errors=True)
 
-from hypothesis import settings  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
 
-settings.register_profile("here", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True)
-settings.load_profile("ci" if os.environ.get("CI") else "here")
+# The same examples on every machine, however slow; `--hypothesis-profile=search` looks for others.
+PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("search", **PATIENT)
+settings.register_profile("same", derandomize=True, **PATIENT)
+settings.load_profile("same")

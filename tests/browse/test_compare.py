@@ -77,9 +77,9 @@ def test_a_word_far_inside_a_long_prompt_is_marked() -> None:
 
 def test_endless_prompts_are_compared_in_a_moment() -> None:
     texts = [" ".join(f"word{number * step % 97}" for number in range(20_000)) for step in range(1, 9)]
-    begun = time.monotonic()
+    begun = time.thread_time()
     found = differences.marked(texts)
-    assert time.monotonic() - begun < 10
+    assert time.thread_time() - begun < 10, "of work; others may work here too"
     assert ["".join(text for text, _ in pieces) for pieces in found] == texts
 
 

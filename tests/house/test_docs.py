@@ -14,7 +14,7 @@ from hotfolder.intake import language
 from hotfolder.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [path for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")) if path.is_file()]
+DOCUMENTS = sorted(path for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")) if path.is_file())
 FENCE = re.compile(r"^( *)```([a-z]*)[^\n]*\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 SHELLS = {"sh", "bash", "console", "powershell"}
 

@@ -19,7 +19,7 @@ def heavy_after(code: str, workspace: Path) -> set[str]:
     """Run `code` in a fresh interpreter inside `workspace` and return which heavy packages it imported."""
     report = f"print(*({HEAVY!r} & set(sys.modules)))"
     body = f"import sys\ntry:\n    {code}\nexcept SystemExit:\n    pass\n{report}"
-    done = subprocess.run([sys.executable, "-c", body], cwd=workspace, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", body], cwd=workspace, capture_output=True, text=True, timeout=150)
     assert done.returncode == 0, done.stderr
     return set(done.stdout.splitlines()[-1].split())
 
