@@ -73,12 +73,8 @@ def read(path: Path) -> Found:
     classic = photoshop.get(iptc.RESOURCE) if isinstance(photoshop, dict) else None
     from_iptc = iptc.caption(classic) if isinstance(classic, bytes) else None
     # XMP of ours is taken at its word; what stands elsewhere in the file is still the camera's
-    described = (
-        (beside.description, ours),
-        (inside.description, ours),
-        (from_iptc, {}),
-        (exif.description(camera), {}),
-    )
+    described = [text for text in (beside.description, inside.description) if text and (ours or _is_caption(text, path))]
+    described += [text for text in (from_iptc, exif.description(camera)) if text and _is_caption(text, path)]
     return Found(
         tool="hotfolder" if ours else tool,
         image_id=ours.get("image_id"),
@@ -89,7 +85,7 @@ def read(path: Path) -> Found:
         rating=next((stars for stars in ratings if stars is not None), None),
         tags=beside.tags or inside.tags or exif.keywords(camera),
         title=beside.title or inside.title or exif.title(camera),
-        caption=next((text for text, own in described if text and (own or _is_caption(text, path))), None),
+        caption=next(iter(described), None),
         source_type=inside.source_type,
     )
 
