@@ -73,8 +73,8 @@ def read(path: Path) -> Found:
     classic = photoshop.get(iptc.RESOURCE) if isinstance(photoshop, dict) else None
     from_iptc = iptc.caption(classic) if isinstance(classic, bytes) else None
     # XMP of ours is taken at its word; what stands elsewhere in the file is still the camera's
-    described = [text for text in (beside.description, inside.description) if text and (ours or _is_caption(text, path))]
-    described += [text for text in (from_iptc, exif.description(camera)) if text and _is_caption(text, path)]
+    described = [one for one in (beside.description, inside.description) if one and (ours or _is_caption(one, path))]
+    described += [one for one in (from_iptc, exif.description(camera)) if one and _is_caption(one, path)]
     return Found(
         tool="hotfolder" if ours else tool,
         image_id=ours.get("image_id"),
