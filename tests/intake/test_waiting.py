@@ -1,6 +1,7 @@
 """What waits, why, and that it starts by itself when what it waited for comes; one service lives through it all."""
 
 import io
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from PIL import Image
 
 from hotfolder import control
 from tests.intake.bench import Bench, digest, picture
+from tests.service.living import noon
 
 WAITING = {
     "root.png": "the inbox itself has no kind of job; move the file into a hot folder such as inbox/upscale/",
@@ -127,6 +129,8 @@ class Story:
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     patch = pytest.MonkeyPatch()
+    patch.setenv("TZ", noon())
+    time.tzset()
     patch.setenv("HF_HUB_CACHE", str(tmp_path_factory.mktemp("no weights")))
     story = Story(tmp_path_factory.mktemp("waiting") / "w")
     story.prepare()
@@ -134,6 +138,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
         story.tell()
     finally:
         patch.undo()
+        time.tzset()
     return story
 
 

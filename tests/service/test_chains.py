@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from hotfolder import rebuild, verify
-from tests.service.living import Living, hotfolder, living, picture, poll
+from tests.service.living import Living, hotfolder, living, noon, picture, poll
 
 FACTORS = (2, 3, 0.5)
 STEPS = [f"- {{kind: upscale, model: lanczos, factor: {factor}}}" for factor in FACTORS]
@@ -20,7 +20,9 @@ SIZES = [(48, 32), (144, 96), (72, 48)]
 @pytest.fixture(scope="module")
 def resting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Living]:
     """A workspace on which no service stays: each test runs it to the end, with names of its own."""
-    yield from living(tmp_path_factory.mktemp("resting") / "w")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", noon())
+        yield from living(tmp_path_factory.mktemp("resting") / "w")
 
 
 def drop(place: Living, name: str, *steps: str) -> None:
