@@ -66,44 +66,54 @@ class Service:
         self._working = Working(workspace, self._monitor, self._bell.set)
 
     def run(self, once: bool = False) -> None:
-        """Watch until stopped; with `once`, until nothing more can run. The caller holds the workspace."""
+        """Watch until stopped; with `once`, until nothing more can run. The caller holds the workspace.
+
+        Raises:
+            ConfigError: the catalog was moved away or replaced meanwhile.
+        """
         self._monitor.start()
         self._following.start()
         self._stranded = recover(self.workspace, self.catalog)
         self.taking = Taking(self.workspace, self.catalog, random.Random(), self.machine, self._fetcher.sentences)
-        with watching([self.workspace.inbox, self.workspace.control], self.look_soon) as watch:
-            while not self.stopping:
-                self._bell.clear()
-                try:
-                    self.take_commands()
-                    self.paused = self._pausing.reason() or self._following.away
-                    self.take_in(watch)
-                    if self._fetcher.step(time.monotonic(), tries_again=not once):
-                        self.look_soon()
-                    self.hear_worker()
-                    if not self._pausing.in_trouble:
-                        self._monitor.keep(self.catalog)
-                        if self._following.step():
-                            self.look_soon()
-                    self.pick_up_stranded()
-                    self.start_next()
-                except (OSError, sqlite3.OperationalError) as error:
-                    self.paused, self._stranded = self._pausing.meet(error), True
-                self.tell_now(watch)
-                if once and self.is_drained():
-                    break
-                self.rest()
-            try:
-                self.finish_running(watch)
-                self._monitor.keep(self.catalog)
-            except (OSError, sqlite3.OperationalError) as error:
-                log.warning("%s; the next start goes on from here", error)
-        self._fetcher.end()
-        self._following.end()
-        self._working.let_go()
+        try:
+            with watching([self.workspace.inbox, self.workspace.control], self.look_soon) as watch:
+                self._watch(watch, once)
+        finally:
+            self._fetcher.end()
+            self._following.end()
+            self._working.let_go()
         self.tell_now(None)
         self._page.end()
         self.catalog.close()
+
+    def _watch(self, watch: Watch, once: bool) -> None:
+        while not self.stopping:
+            self._bell.clear()
+            try:
+                self.catalog.refuse_replaced()
+                self.take_commands()
+                self.paused = self._pausing.reason() or self._following.away
+                self.take_in(watch)
+                if self._fetcher.step(time.monotonic(), tries_again=not once):
+                    self.look_soon()
+                self.hear_worker()
+                if not self._pausing.in_trouble:
+                    self._monitor.keep(self.catalog)
+                    if self._following.step():
+                        self.look_soon()
+                self.pick_up_stranded()
+                self.start_next()
+            except (OSError, sqlite3.OperationalError) as error:
+                self.paused, self._stranded = self._pausing.meet(error), True
+            self.tell_now(watch)
+            if once and self.is_drained():
+                break
+            self.rest()
+        try:
+            self.finish_running(watch)
+            self._monitor.keep(self.catalog)
+        except (OSError, sqlite3.OperationalError) as error:
+            log.warning("%s; the next start goes on from here", error)
 
     def look_soon(self) -> None:
         """Something happened in the inbox; safe from any thread."""

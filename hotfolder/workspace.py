@@ -252,7 +252,9 @@ def hold(workspace: Workspace) -> Iterator[None]:
         pid_file.write_text(f"{os.getpid()}\n")
         yield
     finally:
-        pid_file.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            if pid_file.read_text() == f"{os.getpid()}\n":  # not another one's, in a workspace that was made anew
+                pid_file.unlink()
         lock.release()
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import os
 import queue
 import socket
 import sqlite3
@@ -19,6 +18,7 @@ from datasette.database import Database
 from datasette.plugins import pm
 
 from hotfolder.browse import pages, plugin, ports, sites
+from hotfolder.catalog import store
 from hotfolder.errors import ConfigError
 from hotfolder.workspace import Workspace
 
@@ -114,7 +114,7 @@ class _ReadOnly(Database):
     def _newest(self, opened: "_Opened") -> "_Opened":
         """Return a connection to the catalog that has the file's name now; as long as there is none, or its tables are
         still being made, the one that is open."""
-        if _identity(self.path) in (None, opened.file) or sites.mismatch(Path(self.path)):
+        if store.file_called(self.path) in (None, opened.file) or sites.mismatch(Path(self.path)):
             return opened
         new = self._opened()
         self._all_file_connections.remove(opened.connection)
@@ -122,7 +122,7 @@ class _ReadOnly(Database):
         return new
 
     def _opened(self) -> "_Opened":
-        file = _identity(self.path)
+        file = store.file_called(self.path)
         connection = self.connect()
         self.ds._prepare_connection(connection, self.name)
         connection.execute("select 1 from sqlite_master").fetchone()  # opens its write-ahead log while it has its name
@@ -141,15 +141,6 @@ class _Opened(NamedTuple):
 
     connection: sqlite3.Connection
     file: tuple[int, int] | None
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    """Return device and number of a file; None where there is none."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
 
 
 class _Server(uvicorn.Server):

@@ -1,6 +1,7 @@
 """The one writing connection to catalog.db, and read-only ones for everybody else."""
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -24,6 +25,18 @@ def utc(moment: datetime) -> str:
 def storable(text: str | None) -> str | None:
     """SQLite takes no lone surrogates; a name that is not UTF-8 is shown with visible escapes instead."""
     return None if text is None else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def file_called(path: Path | str) -> tuple[int, int] | None:
+    """Return which file has this name now, as its device and number; None where there is none.
+
+    Raises:
+        OSError: that cannot be told.
+    """
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        status = os.stat(path)
+        return status.st_dev, status.st_ino
+    return None
 
 
 class Reader:
@@ -50,6 +63,7 @@ class Catalog(Reader):
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         try:
             super().__init__(_connect(path.as_uri(), path))
             self.connection.execute("pragma journal_mode=wal")
@@ -60,6 +74,16 @@ class Catalog(Reader):
             raise ConfigError(
                 f"the catalog {path} cannot be used: {error}; move it away and run `hotfolder rebuild`"
             ) from None
+        self._file = file_called(path)
+
+    def refuse_replaced(self) -> None:
+        """Raise ConfigError where the file that is open here has lost its name, to another one or to none: what was
+        written from then on would be in no catalog that anyone sees."""
+        if file_called(self._path) != self._file:
+            raise ConfigError(
+                f"{self._path} was moved, deleted or replaced while hotfolder ran, which stops here. Start "
+                "`hotfolder run` in the folder that you want to work in; it goes on with what was under way"
+            )
 
     def close(self) -> None:
         self.connection.close()
