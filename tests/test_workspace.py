@@ -176,7 +176,7 @@ def test_no_name_leads_out_of_the_workspace(filled: Workspace, name: str) -> Non
     assert len(str(refusal.value)) < 400
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     st.lists(
         st.sampled_from([".", "", "..", *"inbox out upscale secret.png a.png work p.png w loop".split()]), max_size=8

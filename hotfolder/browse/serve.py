@@ -25,7 +25,7 @@ from hotfolder.workspace import Workspace
 DEFAULT_PORT = 8001
 GRACE_S = 1
 """What an answer that is under way may still take after Ctrl-C."""
-_SETTINGS = {"sql_time_limit_ms": 1000, "default_allow_sql": True, "allow_download": False, "suggest_facets": False}
+_SETTINGS = {"sql_time_limit_ms": 5000, "default_allow_sql": True, "allow_download": False, "suggest_facets": False}
 
 
 def serve(

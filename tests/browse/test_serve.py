@@ -199,7 +199,7 @@ def test_ctrl_c_ends_it_at_once_with_pages_open_that_poll(workplace: Any) -> Non
             if page.ident is not None:
                 page.join()
     assert (child.returncode, errors) == (0, "")
-    assert took_s < 10, "a second, and what a slow machine adds"
+    assert took_s < 40, "a second, and what a slow machine adds"
 
 
 @pytest.mark.parametrize("version", [0, 1, len(MIGRATIONS) - 1])

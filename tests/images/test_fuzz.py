@@ -24,7 +24,10 @@ SEEDS = [
 
 
 @given(st.sampled_from(SEEDS), st.data())
-@settings(max_examples=600, suppress_health_check=[HealthCheck.large_base_example, HealthCheck.data_too_large])
+@settings(
+    max_examples=600,
+    suppress_health_check=[HealthCheck.large_base_example, HealthCheck.data_too_large, HealthCheck.too_slow],
+)
 @pytest.mark.filterwarnings("ignore")
 def test_changed_bytes(seed: bytes, data: st.DataObject) -> None:
     changed = bytearray(seed)

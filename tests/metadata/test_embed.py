@@ -227,7 +227,9 @@ def test_what_cannot_take_it_is_copied_as_it_is_and_described_beside(tmp_path: P
     assert (found.caption, found.tags, found.image_id) == (CAPTION, ("temple",), FACTS.image_id)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(caption=st.text(min_size=1, max_size=80), name=st.sampled_from(["full.jpg", "bare.png", "lossless.webp"]))
 @example(" ", "full.jpg")
 def test_any_caption_comes_back(tmp_path: Path, caption: str, name: str) -> None:
@@ -236,7 +238,9 @@ def test_any_caption_comes_back(tmp_path: Path, caption: str, name: str) -> None
     assert record.parse(xmp.read(b"").record) is None
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(data=st.data(), name=st.sampled_from(["full.jpg", "full.png", "full.webp", "two.jpg"]))
 def test_damaged_files_raise_nothing_and_lose_nothing(tmp_path: Path, data: st.DataObject, name: str) -> None:
     """The pixels were read before this runs; whatever else is broken, the copy holds every byte of the picture."""

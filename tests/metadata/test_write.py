@@ -58,7 +58,7 @@ def test_everything_comes_back(tmp_path: Path, format: Format, seed: int) -> Non
 
 @pytest.mark.parametrize("format", FORMATS)
 @given(prompt=st.text(max_size=60), tags=st.lists(st.text(min_size=1, max_size=10), max_size=3))
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_whatever_the_words(tmp_path: Path, format: Format, prompt: str, tags: list[str]) -> None:
     facts = made.facts(prompt=prompt, tags=tuple(tags))
     found = read(saved(tmp_path, format, facts))
