@@ -2,12 +2,12 @@
 
 import json
 import re
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from hotfolder import status, statuswords
 from hotfolder import workspace as places
@@ -178,10 +178,17 @@ def test_interrupted_jobs_are_not_said_to_run(workspace: Workspace, rows: Rows) 
     assert found.job is None and statuswords.counted(found) == [("running", 1, "interrupted")]
 
 
-def test_two_who_look_at_the_same_time_do_not_take_each_other_for_a_service(workspace: Workspace) -> None:
-    (workspace.private / "lock").touch()  # as a service leaves it
-    with ThreadPoolExecutor(4) as lookers:
-        assert not any(lookers.map(lambda _: places.is_running(workspace), range(200)))
+def test_who_looks_never_holds_up_or_announces_one_that_is_just_starting(workspace: Workspace) -> None:
+    """It has the lock before it writes its process id; until then there is nothing to look for, and no lock taken."""
+    with FileLock(workspace.private / "lock"):
+        assert not places.is_running(workspace)
+        (workspace.private / "pid").write_text("1\n")
+        assert places.is_running(workspace)
+    assert not places.is_running(workspace), "one that was killed leaves its process id behind"
+    (workspace.private / "pid").unlink()
+    (workspace.private / "lock").unlink()
+    assert not places.is_running(workspace)
+    assert not (workspace.private / "lock").exists()
 
 
 @pytest.mark.parametrize(
