@@ -16,6 +16,8 @@ from hotfolder.errors import ConfigError, HotfolderError
 from hotfolder.workspace import Workspace
 
 EXIT_FAILED = 1
+SHOWN = 12
+"""Job numbers that are listed one by one."""
 
 
 def main() -> None:
@@ -194,43 +196,33 @@ def resume() -> None:
 
 
 @commands.command()
-@click.argument("jobs", nargs=-1, required=True, type=int)
-def cancel(jobs: tuple[int, ...]) -> None:
-    """End waiting, queued or running JOBS; their files go to failed/."""
-    _ask("cancel", jobs, ("waiting", "queued", "running"))
+@click.argument("jobs", nargs=-1, required=True)
+def cancel(jobs: tuple[str, ...]) -> None:
+    """End waiting, queued or running JOBS: numbers, or names of dropped files for all of their jobs; the files go to
+    failed/."""
+    _ask("cancel", jobs)
 
 
 @commands.command()
-@click.argument("jobs", nargs=-1, required=True, type=int)
-def retry(jobs: tuple[int, ...]) -> None:
-    """Put the files of failed or cancelled JOBS back into the inbox; what was done is not done again."""
-    _ask("retry", jobs, ("failed", "cancelled"))
+@click.argument("jobs", nargs=-1, required=True)
+def retry(jobs: tuple[str, ...]) -> None:
+    """Put the files of failed or cancelled JOBS (numbers, or names of files) back into the inbox; what was done is not
+    done again."""
+    _ask("retry", jobs)
 
 
-def _ask(verb: str, jobs: tuple[int, ...], states: tuple[str, ...]) -> None:
+def _ask(verb: str, words: tuple[str, ...]) -> None:
     from hotfolder import control
     from hotfolder.catalog import store
 
     workspace = _open()
     with store.reading(workspace.catalog) as catalog:
-        for job in jobs:
-            row = catalog.row(
-                "select drops.*, jobs.state job_state from jobs join drops on drop_id=drops.id where jobs.id=?",
-                job,
-            )
-            what = "there is no such job" if row is None else None
-            if row and row["job_state"] not in states:
-                what = f"it is {row['job_state']}"
-            elif row and verb == "retry" and row["state"] == "claimed":
-                what = "other jobs of its file have not ended yet"
-            elif row and verb == "retry" and not control.still_in_failed(workspace, row):
-                what = "its files are not in failed/ any more, so it was tried again or taken away"
-            if what:
-                raise ConfigError(f"cannot {verb} job {job}: {what}; `hotfolder status` lists the jobs")
+        jobs = control.jobs_called(workspace, catalog, verb, words)
     for job in jobs:
         control.ask(workspace, control.Command(verb, job))
     now = "now" if places.is_running(workspace) else "when hotfolder runs next"
-    click.echo(f"{verb.capitalize()} job{'s' if len(jobs) > 1 else ''} {', '.join(map(str, jobs))}: {now}.")
+    numbers = ", ".join(map(str, jobs)) if len(jobs) <= SHOWN else f"{jobs[0]} to {jobs[-1]}, {len(jobs)} of them"
+    click.echo(f"{verb.capitalize()} job{'s' if len(jobs) > 1 else ''} {numbers}: {now}.")
 
 
 @commands.command(cls=_Commands, invoke_without_command=True)

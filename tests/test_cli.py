@@ -103,9 +103,7 @@ def test_python_m_works_and_knows_its_version() -> None:
     assert "version 0." in done.stdout
 
 
-@pytest.mark.parametrize(
-    "words", [["frobnicate"], ["cancel"], ["cancel", "one"], ["check", "nowhere.yaml"], ["run", "-x"]]
-)
+@pytest.mark.parametrize("words", [["frobnicate"], ["cancel"], ["check", "nowhere.yaml"], ["run", "-x"]])
 def test_wrong_use_is_code_2_with_a_word_of_help(fresh: Command, words: list[str]) -> None:
     said = fresh(*words)
     assert said.code == 2
@@ -257,6 +255,8 @@ def test_cancel_and_retry_refuse_what_cannot_be(used: Command) -> None:
         (["cancel", "99"], "there is no such job"),
         (["cancel", "1", "2", "3"], "cannot cancel job"),
         (["retry", "99"], "there is no such job"),
+        (["cancel", "1", "no-such-file.txt"], "no such file was dropped"),
+        (["cancel", "9" * 40], "no such file was dropped"),
     ]:
         said = used(*words)
         assert said.code == 2 and is_a_sentence(said) and says in said.err

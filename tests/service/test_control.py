@@ -95,6 +95,33 @@ def test_retry_runs_a_cancelled_job(running: Living) -> None:
     assert hotfolder(running.root, "verify").stdout == "Files and catalog agree.\n"
 
 
+def test_a_whole_file_is_cancelled_and_tried_again_by_its_name(running: Living) -> None:
+    worker = running.freeze()
+    running.drop("upscale/night.png", picture(30))
+    running.drop("upscale/night.png.yaml", "matrix: {factor: [2, 3, 4]}\nmodel: lanczos\n")
+    jobs = "select id, state from jobs where name like 'night%' and id>? order by id"
+    poll(
+        lambda: [row["state"] for row in running.rows(f"{jobs} limit 1", running.since)] == ["running"],
+        "first cell at work",
+    )
+    running.drop("upscale/other.png", picture(31))
+    running.job("other", "queued")
+    asked = [row["id"] for row in running.rows(jobs, running.since)]
+    assert len(asked) >= 3
+    done = hotfolder(running.root, "cancel", "upscale/night.png.yaml")
+    assert done.stdout == f"Cancel jobs {', '.join(map(str, asked))}: now.\n", done.stderr
+    running.filed("night.png.yaml", "failed")
+    assert {row["state"] for row in running.rows(jobs, running.since)} == {"cancelled"}
+    assert not os.path.exists(f"/proc/{worker}"), "the worker of the running one was ended"
+    assert running.job("other", "done")
+    assert hotfolder(running.root, "retry", "failed/upscale/night.png", str(asked[0])).returncode == 0
+    running.filed("night.png", "done")
+    made = running.rows("select state from jobs where name like 'night%' and id>?", asked[-1])
+    assert [row["state"] for row in made] == ["done"] * len(asked)
+    again = hotfolder(running.root, "cancel", "night.png.yaml")
+    assert again.returncode == 2 and "cannot cancel the jobs of `night.png.yaml`: it is done" in again.stderr
+
+
 @pytest.mark.parametrize("name", ["PAUSE", "PAUSE.txt", "Pause.TXT"])
 def test_a_file_called_pause_holds_the_queue(running: Living, name: str) -> None:
     running.drop(name, "")
