@@ -232,6 +232,7 @@ class Following:
             pictures.put_taken_away(self._catalog, image)
         if deed.what != "here":
             return
+        self._strangers.pop(deed.path, None)  # a row's from now on: what changes there has to be read
         if deed.path != image["path"]:
             holder = self._catalog.row("select * from images where path=?", deed.path)
             if holder:

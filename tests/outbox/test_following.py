@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from PIL.PngImagePlugin import PngInfo
 from hotfolder import verify
 from hotfolder.catalog import pictures
 from hotfolder.metadata import rating
+from tests.outbox.operations import SIDECAR
 from tests.service.living import Living, hotfolder, living, picture, poll
 
 KEPT = "upscale/folder.yaml", "model: lanczos\nfactor: 2\non_keep: {kind: cutout, note: kept}\n"
@@ -147,6 +149,19 @@ def test_a_copy_takes_over_when_the_first_is_deleted(one: Living) -> None:
     becomes(one, number, path=one.workspace.relative(path))
     path.unlink()
     becomes(one, number, path=one.workspace.relative(copy))
+
+
+def test_what_lies_beside_a_file_that_takes_over_unread_is_read_then(one: Living) -> None:
+    """The same file under a second name is known by its number alone; so is one that a look saw at both places."""
+    (number, path), (other, sign) = made(one, "linked"), made(one, "sign")
+    second = path.with_name("second-name.png")
+    os.link(path, second)
+    Path(f"{second}.xmp").write_text(SIDECAR.format(stars=3, tag="second"))
+    Path(f"{sign}.xmp").write_text(SIDECAR.format(stars=2, tag="looked at"))
+    becomes(one, other, rating=2)  # by then the second name has been looked at too, and is a copy
+    assert row(one, number)["rating"] is None
+    path.unlink()
+    becomes(one, number, path=one.workspace.relative(second), rating=3, tags="second")
 
 
 def test_of_a_changed_picture_and_its_copy_the_one_with_its_name_is_it(one: Living) -> None:
