@@ -5,6 +5,8 @@ import os
 import shutil
 import tempfile
 
+from hypothesis import HealthCheck, settings
+
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["CUDA_VISIBLE_DEVICES"] = ""  # a card in the machine that tests must not change which models serve
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "*"  # a proxy that fetches packages here knows no server of a test
@@ -15,8 +17,6 @@ for name in [name for name in os.environ if name.startswith("HOTFOLDER_") or nam
     del os.environ[name]
 os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="hotfolder-tests-")  # what is in the user's own is not for tests
 atexit.register(shutil.rmtree, os.environ["HF_HOME"], ignore_errors=True)
-
-from hypothesis import HealthCheck, settings  # noqa: E402
 
 # The same examples on every machine, however slow; `--hypothesis-profile=search` looks for others.
 PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}

@@ -20,10 +20,9 @@ from hotfolder.miniatures.world import Scene, Thing, paint
 from hotfolder.spec import JobSpec, Planned
 from tests.capabilities import photographs
 from tests.capabilities.stands import NoPool
-from tests.capabilities.together import at_once
 from tests.metadata import made
 from tests.metadata.test_embed import compressed
-from tests.service.living import Living, poll
+from tests.service.living import Living, at_once, poll
 
 SCENE = Scene("yellow", (Thing("purple", "tree", "large", "left"),))
 WORDS = SCENE.describe()

@@ -19,8 +19,7 @@ from hotfolder.miniatures.world import Scene, Thing, paint
 from hotfolder.models.profile import choose
 from hotfolder.spec import JobSpec, Planned
 from tests.capabilities import photographs
-from tests.capabilities.together import at_once
-from tests.service.living import Living
+from tests.service.living import Living, at_once
 
 SCENE = Scene("yellow", (Thing("purple", "tree"), Thing("red", "circle")), "left of")
 PAINTING = paint(SCENE, 160)

@@ -12,8 +12,7 @@ from hotfolder.miniatures.edits import heldout_recolours, paint_edit
 from hotfolder.miniatures.judge import judge
 from hotfolder.spec import JobSpec, Options
 from tests.capabilities import photographs
-from tests.capabilities.together import at_once
-from tests.service.living import Living
+from tests.service.living import Living, at_once
 
 ASKED = heldout_recolours(1, 7)[0]
 PAINTED = paint_edit(ASKED, 128, 7)[0]

@@ -12,9 +12,8 @@ from hotfolder import images
 from hotfolder.metadata import read
 from hotfolder.status import Status
 from tests.capabilities.conftest import LATE, Early
-from tests.capabilities.together import at_once
 from tests.models.lorafiles import as_diffusers, matrices, write
-from tests.service.living import Living, picture, poll
+from tests.service.living import Living, at_once, picture, poll
 
 MOST = 2**64 - 1
 

@@ -14,8 +14,7 @@ from hotfolder.capabilities.inpaint import Inpaint
 from hotfolder.errors import RejectedInput
 from hotfolder.spec import JobSpec, Planned
 from tests.capabilities import photographs
-from tests.capabilities.together import at_once
-from tests.service.living import Living
+from tests.service.living import Living, at_once
 
 PHOTO = photographs.photograph("coffee.png")
 ASTRONAUT = photographs.photograph("astronaut.png")

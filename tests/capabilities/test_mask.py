@@ -17,8 +17,7 @@ from hotfolder.miniatures.measure_mask import overlap
 from hotfolder.miniatures.world import Painting, Scene, Thing, paint
 from hotfolder.spec import JobSpec, Planned
 from tests.capabilities import photographs
-from tests.capabilities.together import at_once
-from tests.service.living import Living
+from tests.service.living import Living, at_once
 
 SCENE = Scene("yellow", (Thing("purple", "tree"), Thing("red", "circle")), "left of")
 PAINTING: Painting = paint(SCENE, 160)

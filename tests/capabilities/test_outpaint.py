@@ -11,8 +11,7 @@ from hotfolder.capabilities.outpaint import Outpaint, canvas_of, steps_to
 from hotfolder.errors import BadSpec, JobError, NotYet
 from tests.capabilities import photographs
 from tests.capabilities.test_inpaint import ellipse, png
-from tests.capabilities.together import at_once
-from tests.service.living import Living
+from tests.service.living import Living, at_once
 
 PHOTO = photographs.photograph("coffee.png")  # 300 x 200
 W, H = PHOTO.size

@@ -14,8 +14,7 @@ from PIL import Image, ImageDraw
 
 from hotfolder import images
 from tests.capabilities import photographs
-from tests.capabilities.together import at_once
-from tests.service.living import Living
+from tests.service.living import Living, at_once
 
 PHOTO = photographs.photograph("china.jpg").crop((0, 8, 320, 208)).resize((160, 100))
 """A light sky above dark roofs: which way is up shows in its greys."""

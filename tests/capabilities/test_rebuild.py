@@ -6,8 +6,7 @@ from pathlib import Path
 from hotfolder import rebuild, verify
 from hotfolder import workspace as places
 from hotfolder.catalog import store
-from tests.capabilities.together import at_once
-from tests.service.living import Living, picture, poll
+from tests.service.living import Living, at_once, picture, poll
 
 SAME = (
     "path id sha256 pixel_sha256 width height format kind prompt negative_prompt caption tags seed seed_locked model "

@@ -9,10 +9,9 @@ import pytest
 import yaml
 
 from hotfolder.metadata import read
-from tests.capabilities.together import at_once
 from tests.metadata import others
 from tests.models.lorafiles import as_diffusers, matrices, write
-from tests.service.living import Living, picture
+from tests.service.living import Living, at_once, picture
 
 OTHERS = {
     "a1111": others.a1111,

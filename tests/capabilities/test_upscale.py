@@ -17,8 +17,7 @@ from hotfolder.errors import RejectedInput, Unsupported
 from hotfolder.spec import JobSpec, Planned
 from tests.capabilities import photographs
 from tests.capabilities.stands import NoPool
-from tests.capabilities.together import at_once
-from tests.service.living import Living, picture, poll
+from tests.service.living import Living, at_once, picture, poll
 
 CHINA, COFFEE, CAMERA = (photographs.photograph(name) for name in ("china.jpg", "coffee.png", "camera.png"))
 LANCZOS = Image.Resampling.LANCZOS

@@ -25,8 +25,7 @@ from hotfolder.models.superres import Network
 from hotfolder.spec import JobSpec, Planned
 from hotfolder.tiling import SMALLEST
 from tests.capabilities import photographs
-from tests.capabilities.together import at_once
-from tests.service.living import Living, picture, poll
+from tests.service.living import Living, at_once, picture, poll
 
 COFFEE = photographs.photograph("coffee.png")
 

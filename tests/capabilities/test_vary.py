@@ -12,9 +12,8 @@ from PIL import Image
 from hotfolder.metadata import read
 from hotfolder.models import variation
 from tests.capabilities.test_rerun import drop_made
-from tests.capabilities.together import at_once
 from tests.metadata import others
-from tests.service.living import Living, picture
+from tests.service.living import Living, at_once, picture
 
 JOB = "prompt: a red circle\nseed: 5\nsize: 48x32\nsteps: 2\n"
 

@@ -1,10 +1,8 @@
 """What becomes of a picture's row when people do something to its file; each with a service that really runs."""
 
-import contextlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import zlib
 from collections.abc import Iterator
@@ -20,7 +18,7 @@ from hotfolder import verify
 from hotfolder.catalog import pictures
 from hotfolder.metadata import rating
 from tests.outbox.operations import SIDECAR
-from tests.service.living import Living, hotfolder, living, picture, poll
+from tests.service.living import Living, at_once, hotfolder, living, picture, poll
 
 KEPT = "upscale/folder.yaml", "model: lanczos\nfactor: 2\non_keep: {kind: cutout, note: kept}\n"
 
@@ -59,17 +57,6 @@ def becomes(one: Living, number: str, **values: object) -> None:
         poll(look, f"{values}")
     except AssertionError as error:
         raise AssertionError(f"{error}; {row(one, number)}") from None
-
-
-@contextlib.contextmanager
-def at_once(one: Living) -> Iterator[None]:
-    """Let the service see all that is done within as done at once: a picture that is away for 2 s counts as deleted."""
-    assert one.process
-    one.process.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        one.process.send_signal(signal.SIGCONT)
 
 
 def test_a_kept_picture_is_kept_and_its_job_runs_once(one: Living) -> None:

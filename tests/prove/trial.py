@@ -24,6 +24,7 @@ from PIL import Image
 
 from hotfolder import verify
 from hotfolder import workspace as places
+from tests.service.living import is_still
 
 ROOT = Path(__file__).parents[2]
 PLANTED = Path(__file__).parent / "planted"
@@ -192,7 +193,7 @@ class Trial:
             while True:
                 os.kill(pid, signal.SIGSTOP)
                 # a call to the disk is ended first: a rename may still happen after the signal
-                wait_until(lambda: _is_stopped(pid), "the service was not stopped")
+                wait_until(lambda: is_still(pid), "the service was not stopped")
                 if self._may_read():
                     break
                 os.kill(pid, signal.SIGCONT)
@@ -316,15 +317,6 @@ def workers_of(pid: int) -> list[int]:
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except (FileNotFoundError, ProcessLookupError):
         return []
-
-
-def _is_stopped(pid: int) -> bool:
-    """Say whether each thread of a process stands still, or has ended."""
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            if (task / "stat").read_text().rpartition(")")[2].split()[0] not in "TZX":
-                return False
-    return True
 
 
 def _is_whole(path: Path) -> bool:

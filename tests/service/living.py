@@ -1,5 +1,6 @@
 """A real service on a scratch workspace: spoken to as a user does, looked at from outside."""
 
+import contextlib
 import io
 import json
 import os
@@ -61,11 +62,37 @@ def command_line(pid: int) -> bytes:
         return b""
 
 
+def is_still(pid: int) -> bool:
+    """Say whether each thread of a process is stopped, or over. Source: proc(5), the letter behind the name."""
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if (thread / "stat").read_text().rpartition(")")[2].split()[0] not in "TtZX":
+                return False
+    return True
+
+
 def noon() -> str:
     """Return a time zone in which it is noon now: for tests of what lies in a day's folder, no midnight comes."""
     now = time.gmtime()
     ahead = 12 * 60 - (60 * now.tm_hour + now.tm_min)
     return f"NOON{'-' if ahead >= 0 else '+'}{abs(ahead) // 60:02}:{abs(ahead) % 60:02}"
+
+
+@contextlib.contextmanager
+def at_once(place: "Living") -> Iterator[None]:
+    """Hold a service still while files are dropped, changed or copied: it then finds all that was done as done at once.
+
+    It takes a file that has not changed for 0.05 s: a picture whose job file comes later is worked on without it. And
+    a picture that is away for 2 s counts as deleted.
+    """
+    assert place.process
+    pid = place.process.pid
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        poll(lambda: is_still(pid), "service that holds still")
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 class Living:
